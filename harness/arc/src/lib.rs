@@ -1,0 +1,1 @@
+//! harness-arc: to be written.

@@ -1,0 +1,1 @@
+//! harness-artifacts: to be written.

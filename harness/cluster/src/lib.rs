@@ -1,0 +1,1 @@
+//! harness-cluster: to be written.

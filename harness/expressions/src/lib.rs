@@ -1,0 +1,1 @@
+//! harness-expressions: to be written.

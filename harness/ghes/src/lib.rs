@@ -1,0 +1,1 @@
+//! harness-ghes: to be written.

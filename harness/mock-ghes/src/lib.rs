@@ -1,0 +1,1 @@
+//! mock-ghes: to be written.

@@ -1,0 +1,60 @@
+//! What a check claims, on what grounds, and what it needs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Capability;
+
+/// How much of the catalogue a run takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// What every run should show.
+    Core,
+    /// Slower or rarer promises.
+    Extended,
+    /// Everything.
+    All,
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Profile::Core => "core",
+            Profile::Extended => "extended",
+            Profile::All => "all",
+        })
+    }
+}
+
+/// What a scenario must have to itself. Claims run in parallel as far as they allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Claim {
+    /// The run's common ARC; only the scenario's namespace is its own.
+    SharedArc,
+    /// The whole plane: nothing else runs meanwhile.
+    WholePlane,
+}
+
+/// One check of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Stable name, `group::check`, as filters and reports use it.
+    pub id: String,
+    /// The claim: one sentence that is true when the check passes.
+    pub claim: String,
+    /// The documentation page or guide sentence that promises it.
+    pub grounds: String,
+    /// What the check does not show.
+    pub not_covered: String,
+    /// The smallest profile that runs it.
+    pub profile: Profile,
+    /// What the environment must be able to do.
+    pub needs: Vec<Capability>,
+    /// What it must have to itself.
+    pub claims: Claim,
+    /// Numbers of the users' pains it guards against.
+    pub pains: Vec<u8>,
+}

@@ -1,0 +1,24 @@
+//! The vocabulary of a run: events, verdicts, checks, capabilities, parts, exit codes, redaction.
+//!
+//! Pure: no file, no network, no clock. Everything here is data that the run writes and the reports read.
+//! What it is not: nothing here knows Kubernetes or GitHub.
+
+mod capability;
+mod check;
+mod event;
+mod exit;
+mod lifeline;
+mod part;
+mod plan;
+mod redactor;
+mod verdict;
+
+pub use capability::Capability;
+pub use check::{Check, Claim, Profile};
+pub use event::{Event, FORMAT, Failure, Line, Measurement, SkipReason};
+pub use exit::Exit;
+pub use lifeline::INTERRUPT;
+pub use part::{Origin, Part};
+pub use plan::{ClusterChoice, OutputFormat, PLAN_VARIABLE, Plan};
+pub use redactor::{REDACTED, Redactor};
+pub use verdict::Verdict;

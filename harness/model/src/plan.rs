@@ -1,0 +1,75 @@
+//! What the user asked for: xtask parses it, the scenario runner carries it out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Profile;
+
+/// The environment variable that hands the plan (JSON) from xtask to the scenario runner.
+pub const PLAN_VARIABLE: &str = "GHES_E2E_PLAN";
+
+/// Which cluster to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClusterChoice {
+    /// kind where it can be had, else local.
+    Auto,
+    /// The control plane as processes in the run's own namespaces.
+    Local,
+    /// A kind cluster.
+    Kind,
+}
+
+/// How the run prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// For people.
+    Human,
+    /// The lines of `run.jsonl`, as they are written.
+    Json,
+}
+
+/// One invocation of `cargo xtask e2e`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The command line to show and to rerun; holds no secret.
+    pub command: String,
+    /// Substrings of check ids; empty takes all.
+    pub filters: Vec<String>,
+    /// Which cluster.
+    pub cluster: ClusterChoice,
+    /// How much of the catalogue.
+    pub profile: Profile,
+    /// ARC's version, as `v0.27.6`.
+    pub arc: String,
+    /// A foreign manager program to put under the suite.
+    pub arc_manager: Option<String>,
+    /// A foreign webhook server program.
+    pub arc_webhook_server: Option<String>,
+    /// `--sync-period` of the manager, in Go's notation, for example `1s`.
+    pub sync_period: String,
+    /// Keep the environment after the run.
+    pub keep: bool,
+    /// Use the cache only.
+    pub offline: bool,
+    /// The run's folder, if not `target/e2e/<run id>`.
+    pub out: Option<String>,
+    /// How the run prints.
+    pub format: OutputFormat,
+    /// Scenarios at a time; absent: as the claims allow.
+    pub test_threads: Option<usize>,
+    /// Further attempts for a failed check; a pass after a failure is `flaky`.
+    pub retries: u32,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// A file of RunnerDeployment manifests that replaces the guide's in registration, quickstart and ephemeral.
+    pub manifest: Option<String>,
+    /// Name of a seeded defect (see `cargo xtask list --defects`): the suite's own proof that its checks can fail.
+    pub defect: Option<String>,
+    /// `max-age` of GHES's runner lists, in seconds.
+    pub list_max_age: u64,
+    /// The folder of the repository.
+    pub repository: String,
+    /// The folder with the built programs (`runner`, `pod-init`).
+    pub programs: String,
+}

@@ -1,0 +1,1 @@
+//! harness-node: to be written.

@@ -1,0 +1,1 @@
+//! harness-report: to be written.

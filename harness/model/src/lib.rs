@@ -19,6 +19,6 @@ pub use event::{Event, FORMAT, Failure, Line, Measurement, SkipReason};
 pub use exit::Exit;
 pub use lifeline::INTERRUPT;
 pub use part::{Origin, Part};
-pub use plan::{ClusterChoice, OutputFormat, PLAN_VARIABLE, Plan};
+pub use plan::{ClusterChoice, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan};
 pub use redactor::{REDACTED, Redactor};
 pub use verdict::Verdict;

@@ -7,6 +7,12 @@ use crate::Profile;
 /// The environment variable that hands the plan (JSON) from xtask to the scenario runner.
 pub const PLAN_VARIABLE: &str = "GHES_E2E_PLAN";
 
+/// Set to `1` by `cargo xtask test`: tests that bring up a whole environment run. Without it they are reported as ignored.
+pub const LIVE_VARIABLE: &str = "GHES_E2E";
+
+/// The path of the built scenario runner, for tests that start it themselves (with a plan in [`PLAN_VARIABLE`]).
+pub const PROGRAM_VARIABLE: &str = "GHES_E2E_PROGRAM";
+
 /// Which cluster to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,6 +44,9 @@ pub struct Plan {
     pub filters: Vec<String>,
     /// Which cluster.
     pub cluster: ClusterChoice,
+    /// Why that cluster: the user's flag, or what `auto` found.
+    #[serde(default)]
+    pub cluster_reason: String,
     /// How much of the catalogue.
     pub profile: Profile,
     /// ARC's version, as `v0.27.6`.

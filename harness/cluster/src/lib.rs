@@ -1,1 +1,17 @@
-//! harness-cluster: to be written.
+//! Clusters: bringing one up, applying manifests, waiting, running programs, keeping evidence.
+//!
+//! What it is not: nothing here knows GitHub or ARC.
+
+mod apply;
+mod evidence;
+pub mod kubeconfig;
+pub mod local;
+mod pki;
+mod process;
+mod wait;
+
+pub use apply::{Applier, ApplyError};
+pub use evidence::{EvidenceError, Recorder};
+pub use pki::{Identity, PkiError, RunCa};
+pub use process::{Exited, Process, ProcessError, Program};
+pub use wait::{Seen, WaitError, eventually, watch_object};

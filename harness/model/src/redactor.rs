@@ -25,7 +25,10 @@ impl Redactor {
         if secret.len() < 6 {
             return;
         }
-        let mut secrets = self.secrets.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut secrets = self
+            .secrets
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         secrets.insert(secret.to_owned());
     }
 
@@ -33,7 +36,10 @@ impl Redactor {
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
         let mut out = text.to_owned();
-        let secrets = self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let secrets = self
+            .secrets
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         // Longest first: a secret that contains another must go whole.
         let mut longest_first: Vec<&String> = secrets.iter().collect();
         longest_first.sort_by_key(|s| std::cmp::Reverse(s.len()));
@@ -49,13 +55,21 @@ impl Redactor {
 fn clean_shapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((at, prefix)) =
-        PREFIXES.iter().filter_map(|p| rest.find(p).map(|at| (at, *p))).min_by_key(|(at, _)| *at)
+    while let Some((at, prefix)) = PREFIXES
+        .iter()
+        .filter_map(|p| rest.find(p).map(|at| (at, *p)))
+        .min_by_key(|(at, _)| *at)
     {
         let body = &rest[at + prefix.len()..];
-        let len = body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len());
+        let len = body
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(body.len());
         out.push_str(&rest[..at]);
-        out.push_str(if len >= 16 { REDACTED } else { &rest[at..at + prefix.len() + len] });
+        out.push_str(if len >= 16 {
+            REDACTED
+        } else {
+            &rest[at..at + prefix.len() + len]
+        });
         rest = &body[len..];
     }
     out.push_str(rest);

@@ -65,7 +65,7 @@ pub enum ArtifactError {
     NoToolchain {
         /// Name and version.
         part: String,
-        /// Why it was not downloaded either, as ` and ...`, or empty.
+        /// Why it was not downloaded either, as `, and ...`, or empty.
         download: String,
     },
     /// The Go on PATH is older than the module asks for and may not fetch a newer one.

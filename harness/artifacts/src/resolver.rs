@@ -246,13 +246,16 @@ impl Resolver {
                 } else if self.downloads(pin) {
                     match self.download(pin, &workspace, &detail).await {
                         Ok(found) => done.push((*pin, found)),
-                        Err(e) if pin.source.is_some() && is_network(&e) => {
-                            let text = format!("{e}: building it from its Go module instead");
-                            progress.update(Update::Note { text: &text });
-                            refusal = Some(e);
-                            to_build.push(*pin);
-                        }
-                        Err(e) => return Err(e),
+                        Err(e) => match network_cause(&e).filter(|_| pin.source.is_some()) {
+                            Some(cause) => {
+                                let what = pin.label();
+                                let text = format!("{what} is built from its Go module, since {cause}");
+                                progress.update(Update::Note { text: &text });
+                                refusal = Some(cause);
+                                to_build.push(*pin);
+                            }
+                            None => return Err(e),
+                        },
                     }
                 } else if pin.source.is_some() {
                     to_build.push(*pin);
@@ -262,7 +265,7 @@ impl Resolver {
             }
             if !to_build.is_empty() {
                 done.extend(
-                    self.build(&to_build, &workspace, refusal.as_ref(), &detail)
+                    self.build(&to_build, &workspace, refusal.as_deref(), &detail)
                         .await?,
                 );
             }
@@ -312,14 +315,12 @@ impl Resolver {
         &self,
         pins: &[&'a Pin],
         workspace: &Workspace,
-        refusal: Option<&ArtifactError>,
+        refusal: Option<&str>,
         detail: &watch::Sender<String>,
     ) -> Result<Vec<(&'a Pin, Found)>, ArtifactError> {
         let what = pins.iter().map(|pin| pin.label()).collect::<Vec<_>>().join(", ");
         let go = Go::find(self.path.as_deref(), self.platform, self.offline).ok_or_else(|| {
-            let download = refusal.map_or_else(String::new, |_| {
-                " and its release could not be downloaded".to_owned()
-            });
+            let download = refusal.map_or_else(String::new, |cause| format!(", and {cause}"));
             ArtifactError::NoToolchain {
                 part: what.clone(),
                 download,
@@ -340,6 +341,7 @@ impl Resolver {
         let toolchain = go.version(&job).await?;
 
         let packages: Vec<&str> = pins.iter().filter_map(|pin| package_of(pin)).collect();
+        detail.send_replace("go build".to_owned());
         let built = fresh_dir(&what, workspace, "built")?;
         if let [_] = packages[..] {
             go.build(&job, &module.ldflags, &packages, &built.join("program"))
@@ -424,12 +426,15 @@ fn package_of(pin: &Pin) -> Option<&str> {
     }
 }
 
-/// Whether building instead is an answer: a wrong digest or a full disk is not a matter of the network.
-fn is_network(error: &ArtifactError) -> bool {
-    matches!(
-        error,
-        ArtifactError::Refused { .. } | ArtifactError::Truncated { .. }
-    )
+/// Why a download failed, if building instead is an answer: a wrong digest or a full disk is not a matter of the network.
+fn network_cause(error: &ArtifactError) -> Option<String> {
+    match error {
+        ArtifactError::Refused { url, cause, .. } => Some(format!("{url} was refused ({cause})")),
+        ArtifactError::Truncated {
+            url, expected, got, ..
+        } => Some(format!("{url} broke off after {got} of {expected} bytes")),
+        _ => None,
+    }
 }
 
 fn fresh_dir(part: &str, workspace: &Workspace, name: &str) -> Result<Utf8PathBuf, ArtifactError> {

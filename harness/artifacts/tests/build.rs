@@ -128,18 +128,15 @@ async fn two_runs_at_once_build_once() {
     assert_eq!(place.builds(), 1);
 }
 
+/// Hangs with a child of its own and names both processes in the log.
+const HANG: &str = "echo half >\"$out\"; /bin/sleep 1000 & echo \"pids $$ $!\" >>\"$LOG\"; wait";
+
 #[tokio::test]
 async fn an_interrupted_build_leaves_no_process_and_nothing_that_looks_finished() {
-    let place = Place::new(&tool(true, ""))
-        .with_go("echo half >\"$out\"; /bin/sleep 1000 & echo \"pids $$ $!\" >>\"$LOG\"; wait");
+    let place = Place::new(&tool(true, "")).with_go(HANG);
     let resolver = place.resolver();
     let build = tokio::spawn(async move { resolver.resolve_all(&[("tool", None)], &Silent).await.map(drop) });
-    let pids = until("the stand-in names its processes", || {
-        let log = fs_err::read_to_string(place.log()).ok()?;
-        let line = log.lines().find_map(|line| line.strip_prefix("pids "))?;
-        Some(line.split(' ').map(str::to_owned).collect::<Vec<_>>())
-    })
-    .await;
+    let pids = hanging(&place).await;
 
     build.abort();
     build.await.expect_err("an aborted task gives no answer");
@@ -160,6 +157,50 @@ async fn an_interrupted_build_leaves_no_process_and_nothing_that_looks_finished(
         place.leftovers().is_empty(),
         "the next use must clear what was left"
     );
+}
+
+/// This test runs itself again as the process that is killed.
+#[tokio::test]
+async fn a_build_ends_when_the_run_is_killed() {
+    const INSIDE: &str = "HARNESS_ARTIFACTS_TEST_KILLED_PLACE";
+    if let Ok(options) = std::env::var(INSIDE) {
+        let words: Vec<&str> = options.split(' ').collect();
+        let [kind_dir, cache_dir, path] = words[..] else {
+            panic!("three paths, not {options}")
+        };
+        let (kind_dir, cache_dir, path) = (kind_dir.into(), Some(cache_dir.into()), Some(path.into()));
+        let resolver = Resolver::open(Options {
+            kind_dir,
+            cache_dir,
+            path,
+            offline: false,
+        })
+        .expect("readable pins");
+        resolver
+            .resolve_all(&[("tool", None)], &Silent)
+            .await
+            .expect_err("the stand-in never ends");
+        return;
+    }
+    let place = Place::new(&tool(true, "")).with_go(HANG);
+    let path = place.options().path.expect("the place has its own PATH");
+    let mut run = tokio::process::Command::new(std::env::current_exe().expect("a test has a path"))
+        .args(["--exact", "a_build_ends_when_the_run_is_killed"])
+        .env(
+            INSIDE,
+            format!("{} {} {}", place.kind(), place.cache(), path.display()),
+        )
+        .kill_on_drop(true)
+        .spawn()
+        .expect("a test can be run again");
+    let pids = hanging(&place).await;
+
+    run.kill().await.expect("our own child can be killed");
+
+    until("both processes are gone", || {
+        pids.iter().all(|pid| is_gone(pid)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -265,6 +306,16 @@ async fn a_failed_build_quotes_gos_last_lines_and_a_full_disk_is_recognised() {
         assert_eq!(error.exit(), Exit::Environment);
         assert!(place.leftovers().is_empty());
     }
+}
+
+/// The processes of [`HANG`], as soon as it has started.
+async fn hanging(place: &Place) -> Vec<String> {
+    until("the stand-in names its processes", || {
+        let log = fs_err::read_to_string(place.log()).ok()?;
+        let line = log.lines().find_map(|line| line.strip_prefix("pids "))?;
+        Some(line.split(' ').map(str::to_owned).collect())
+    })
+    .await
 }
 
 /// Asks 50 times a second, for at most 10 seconds.

@@ -1,0 +1,99 @@
+//! Seeded defects: ways in which this server can be made wrong on purpose, so that a suite can prove that its checks
+//! turn red. Not faults: a [`crate::FaultRule`] breaks single answers, a defect breaks a promise.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// One promise to break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Defect {
+    /// Runner lists omit one custom label of each runner.
+    DropLabel,
+    /// An ephemeral runner stays registered after its job.
+    KeepEphemeral,
+    /// The outputs of a job do not reach the jobs that need it.
+    DropOutputs,
+    /// The checkout action checks out the commit before the run's.
+    StaleCheckout,
+    /// Every runner's status is `offline`.
+    OfflineRunners,
+    /// Jobs stay queued for ever.
+    NoDispatch,
+}
+
+impl Defect {
+    /// Every defect.
+    pub const ALL: [Defect; 6] = [
+        Defect::DropLabel,
+        Defect::KeepEphemeral,
+        Defect::DropOutputs,
+        Defect::StaleCheckout,
+        Defect::OfflineRunners,
+        Defect::NoDispatch,
+    ];
+
+    /// The kebab-case name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Defect::DropLabel => "drop-label",
+            Defect::KeepEphemeral => "keep-ephemeral",
+            Defect::DropOutputs => "drop-outputs",
+            Defect::StaleCheckout => "stale-checkout",
+            Defect::OfflineRunners => "offline-runners",
+            Defect::NoDispatch => "no-dispatch",
+        }
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The name belongs to no defect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no seeded defect is called {0:?}; there are: {known}", known = Defect::ALL.map(Defect::name).join(", "))]
+pub struct UnknownDefect(
+    /// The name as given.
+    pub String,
+);
+
+impl FromStr for Defect {
+    type Err = UnknownDefect;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Defect::ALL
+            .into_iter()
+            .find(|d| d.name() == name)
+            .ok_or_else(|| UnknownDefect(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_ones_that_serde_writes() {
+        for defect in Defect::ALL {
+            let written = serde_json::to_value(defect).expect("an enum without data is a string");
+
+            assert_eq!(written, defect.name());
+            assert_eq!(defect.name().parse(), Ok(defect));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = "drop-everything"
+            .parse::<Defect>()
+            .expect_err("there is no such defect");
+
+        assert!(error.to_string().contains("drop-label"), "{error}");
+    }
+}

@@ -1,0 +1,138 @@
+//! The remote control: what a test in the same process may ask of a running server, and do to it.
+
+use std::net::SocketAddr;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::watch;
+
+use crate::ledger::Ledger;
+use crate::state::{ClearDefects, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect, Stopped};
+use crate::view::{JobView, RunView, RunnerView};
+use crate::web::App;
+use crate::{Defect, FaultRule};
+
+/// A hand on a running server. Clones hold the same server.
+#[derive(Clone)]
+pub struct Hand {
+    app: App,
+    address: SocketAddr,
+}
+
+impl std::fmt::Debug for Hand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hand")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hand {
+    pub(crate) fn new(app: App, address: SocketAddr) -> Self {
+        Hand { app, address }
+    }
+
+    /// The server's URL by its address, for example `http://127.0.0.1:4000`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.app.scheme, self.address)
+    }
+
+    /// The base of the HTTP remote control.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        format!("{}/_admin", self.url())
+    }
+
+    /// The token of the HTTP remote control.
+    #[must_use]
+    pub fn admin_token(&self) -> &SecretString {
+        &self.app.admin_token
+    }
+
+    /// The world's first personal access token, if it has one.
+    #[must_use]
+    pub fn pat(&self) -> Option<&SecretString> {
+        self.app.world.tokens.first()?.token.as_ref()
+    }
+
+    /// Every request and its answer.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.app.ledger
+    }
+
+    /// Counts the changes of the state: read a snapshot, look, wait for the next number, read again.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.app.state.revision()
+    }
+
+    /// Every registered runner, oldest first.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn runners(&self) -> Result<Vec<RunnerView>, Stopped> {
+        self.app.state.ask(Runners).await
+    }
+
+    /// Every run, newest first.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn runs(&self) -> Result<Vec<RunView>, Stopped> {
+        self.app.state.ask(Runs(None)).await
+    }
+
+    /// Every job, oldest first, with those that wait for others.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn jobs(&self) -> Result<Vec<JobView>, Stopped> {
+        self.app.state.ask(Jobs(None)).await
+    }
+
+    /// A job's log; `None` if there is no such job, or no log yet.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn job_log(&self, job: u64) -> Result<Option<String>, Stopped> {
+        self.app.state.ask(JobLog(job)).await
+    }
+
+    /// Lets requests go wrong from now on.
+    pub fn fault(&self, rule: FaultRule) {
+        self.app.faults.add(rule);
+    }
+
+    /// Removes all fault rules and lets hanging requests go.
+    pub fn clear_faults(&self) {
+        self.app.faults.clear();
+    }
+
+    /// Breaks a promise from now on.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn seed_defect(&self, defect: Defect) -> Result<(), Stopped> {
+        self.app.state.ask(SeedDefect(defect)).await
+    }
+
+    /// Keeps all promises again.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn clear_defects(&self) -> Result<(), Stopped> {
+        self.app.state.ask(ClearDefects).await
+    }
+
+    /// Ends a token at once. Replies whether it was in force.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn revoke(&self, token: &SecretString) -> Result<bool, Stopped> {
+        self.app
+            .state
+            .ask(RevokeToken(token.expose_secret().to_owned()))
+            .await
+    }
+}

@@ -1,0 +1,147 @@
+//! The remote control over HTTP, for tests in other processes and languages. Same listener, below `/_admin/`; every
+//! call needs `Authorization: Bearer ADMIN_TOKEN` (the token of the line that the program prints).
+//!
+//! | call | does |
+//! |---|---|
+//! | `GET /_admin/ledger[?route=TEMPLATE_OR_PATH][&unknown=true]` | the recent records, oldest first |
+//! | `GET /_admin/state` | `{"revision", "runners", "runs", "jobs", "defects", "faults"}` |
+//! | `GET /_admin/jobs/{id}/log` | a job's log as plain text |
+//! | `POST /_admin/faults` | adds a [`crate::FaultRule`], for example `{"target": "/api/v3/meta", "kind": {"status": 503}, "count": 1}`; kinds: `{"status": N}`, `"hang"`, `"reset"`, `{"delay": MILLISECONDS}` |
+//! | `DELETE /_admin/faults` | removes all rules and lets hanging requests go |
+//! | `POST /_admin/defects` | seeds a [`crate::Defect`]: `{"defect": "drop-label"}` |
+//! | `DELETE /_admin/defects` | takes all defects back |
+//! | `POST /_admin/revocations` | ends a token at once: `{"token": "…"}` |
+//!
+//! Faults do not touch these calls.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use indexmap::IndexMap;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{App, credentials};
+use crate::state::{ClearDefects, Defects, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect, Stopped};
+use crate::{Defect, FaultRule};
+
+pub(super) fn router(app: &App) -> Router<App> {
+    Router::new()
+        .route("/_admin/ledger", get(ledger))
+        .route("/_admin/state", get(state))
+        .route("/_admin/jobs/{job}/log", get(job_log))
+        .route("/_admin/faults", post(add_fault).delete(clear_faults))
+        .route("/_admin/defects", post(seed_defect).delete(clear_defects))
+        .route("/_admin/revocations", post(revoke))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), authorize))
+}
+
+async fn authorize(State(app): State<App>, request: Request, next: Next) -> Response {
+    let token = credentials::token(request.headers()).unwrap_or_default();
+    let wanted = app.admin_token.expose_secret();
+    if verify_slices_are_equal(token.as_bytes(), wanted.as_bytes()).is_err() {
+        let body = json!({"message": "this call needs `Authorization: Bearer ADMIN_TOKEN`"});
+        return (StatusCode::UNAUTHORIZED, Json(body)).into_response();
+    }
+    next.run(request).await
+}
+
+type Reply = Result<Response, Gone>;
+
+struct Gone(Stopped);
+
+impl From<Stopped> for Gone {
+    fn from(stopped: Stopped) -> Self {
+        Gone(stopped)
+    }
+}
+
+impl IntoResponse for Gone {
+    fn into_response(self) -> Response {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(json!({"message": self.0.to_string()})),
+        )
+            .into_response()
+    }
+}
+
+async fn ledger(State(app): State<App>, Query(query): Query<IndexMap<String, String>>) -> Reply {
+    let mut records = match query.get("route") {
+        Some(route) => app.ledger.requests_to(route),
+        None => app.ledger.recent(),
+    };
+    if query.get("unknown").is_some_and(|text| text == "true") {
+        records.retain(|record| record.unknown);
+    }
+    Ok(Json(records).into_response())
+}
+
+async fn state(State(app): State<App>) -> Reply {
+    let revision = *app.state.revision().borrow();
+    Ok(Json(json!({
+        "revision": revision,
+        "runners": app.state.ask(Runners).await?,
+        "runs": app.state.ask(Runs(None)).await?,
+        "jobs": app.state.ask(Jobs(None)).await?,
+        "defects": app.state.ask(Defects).await?,
+        "faults": app.faults.list(),
+    }))
+    .into_response())
+}
+
+async fn job_log(State(app): State<App>, Path(job): Path<u64>) -> Reply {
+    Ok(match app.state.ask(JobLog(job)).await? {
+        Some(log) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], log).into_response(),
+        None => (
+            StatusCode::NOT_FOUND,
+            Json(json!({"message": "no such job, or no log yet"})),
+        )
+            .into_response(),
+    })
+}
+
+async fn add_fault(State(app): State<App>, Json(rule): Json<FaultRule>) -> Reply {
+    app.faults.add(rule);
+    Ok((StatusCode::CREATED, Json(app.faults.list())).into_response())
+}
+
+async fn clear_faults(State(app): State<App>) -> Reply {
+    app.faults.clear();
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+struct DefectOrder {
+    defect: Defect,
+}
+
+async fn seed_defect(State(app): State<App>, Json(order): Json<DefectOrder>) -> Reply {
+    app.state.ask(SeedDefect(order.defect)).await?;
+    Ok((StatusCode::CREATED, Json(app.state.ask(Defects).await?)).into_response())
+}
+
+async fn clear_defects(State(app): State<App>) -> Reply {
+    app.state.ask(ClearDefects).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+struct Revocation {
+    token: String,
+}
+
+async fn revoke(State(app): State<App>, Json(order): Json<Revocation>) -> Reply {
+    let was_in_force = app.state.ask(RevokeToken(order.token)).await?;
+    Ok(if was_in_force {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
+    .into_response())
+}

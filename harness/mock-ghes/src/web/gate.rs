@@ -1,0 +1,226 @@
+//! The gate that every request passes: who asks, injected faults, the ledger, panics of handlers.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum_server::ConnectionShutdown;
+use bytes::Bytes;
+use futures::FutureExt as _;
+
+use super::{App, BaseUrl, credentials, rest};
+use crate::clock;
+use crate::fault::FaultKind;
+use crate::ledger::{Ledger, Record};
+use crate::state::{Identify, Identity, Stopped};
+
+/// Largest request body: a push or a log page.
+const BODY_LIMIT: usize = 256 << 20;
+/// Below this lies the remote control, which faults leave alone.
+const ADMIN: &str = "/_admin/";
+
+/// Marks an answer of a route that does not exist.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnknownRoute;
+
+pub(super) async fn gate(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let route = parts
+        .extensions
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
+    let mut entry = Entry::new(&app.ledger, &parts, route.clone());
+    let path = parts.uri.path().to_owned();
+
+    let identity = match identify(&app, &parts).await {
+        Ok(identity) => identity,
+        Err(stopped) => {
+            return entry
+                .finish((StatusCode::SERVICE_UNAVAILABLE, stopped.to_string()).into_response())
+                .await;
+        }
+    };
+    entry.record.identity = if path.starts_with(ADMIN) {
+        "administration".into()
+    } else {
+        identity.label()
+    };
+
+    if !path.starts_with(ADMIN)
+        && let Some(fault) = app
+            .faults
+            .take(parts.method.as_str(), route.as_deref(), &path, clock::now())
+    {
+        entry.record.fault = true;
+        if let Some(response) = apply(&app, fault, &parts).await {
+            return entry.finish(decorated(&app, &path, &identity, response)).await;
+        }
+    }
+
+    let Some(base_url) = base_url(&app, &parts) else {
+        return entry
+            .finish((StatusCode::BAD_REQUEST, "a Host header is required").into_response())
+            .await;
+    };
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        return entry.finish(StatusCode::PAYLOAD_TOO_LARGE.into_response()).await;
+    };
+    entry.request_body(&body);
+    parts.extensions.insert(identity.clone());
+    parts.extensions.insert(base_url);
+    let request = Request::from_parts(parts, Body::from(body));
+
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let response = answer.unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic without text");
+        let text = format!("{}: {text}", entry.record.path);
+        app.panics
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(text);
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    });
+    entry.finish(decorated(&app, &path, &identity, response)).await
+}
+
+async fn identify(app: &App, parts: &Parts) -> Result<Identity, Stopped> {
+    match credentials::token(&parts.headers) {
+        None => Ok(Identity::Anonymous),
+        Some(token) => app.state.ask(Identify(token)).await,
+    }
+}
+
+fn base_url(app: &App, parts: &Parts) -> Option<BaseUrl> {
+    let from_header = || {
+        parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+    };
+    let authority = parts
+        .uri
+        .authority()
+        .map(axum::http::uri::Authority::as_str)
+        .or_else(from_header)?;
+    Some(BaseUrl(format!("{}://{authority}", app.scheme)))
+}
+
+fn decorated(app: &App, path: &str, identity: &Identity, mut response: Response) -> Response {
+    if path.starts_with("/api/v3") {
+        rest::add_headers(app, identity, &mut response);
+    }
+    response
+}
+
+/// Carries out a fault. None: the request goes on as usual.
+async fn apply(app: &App, fault: FaultKind, parts: &Parts) -> Option<Response> {
+    match fault {
+        FaultKind::Status(status) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let message = match status {
+                StatusCode::UNAUTHORIZED => "Bad credentials",
+                other => other.canonical_reason().unwrap_or("Server Error"),
+            };
+            Some(rest::ApiError::new(status, message).into_response())
+        }
+        FaultKind::Delay(milliseconds) => {
+            let pause = Duration::from_millis(milliseconds);
+            // Only the server's end cuts the pause short.
+            let _over = tokio::time::timeout(pause, app.closing.cancelled()).await;
+            None
+        }
+        FaultKind::Hang => {
+            let mut cleared = app.faults.cleared();
+            tokio::select! {
+                () = app.closing.cancelled() => {}
+                _ = cleared.changed() => {}
+            }
+            Some(StatusCode::SERVICE_UNAVAILABLE.into_response())
+        }
+        FaultKind::Reset => {
+            if let Some(connection) = parts.extensions.get::<ConnectionShutdown>() {
+                connection.shutdown();
+                // The connection ends and drops this request with it.
+                std::future::pending::<()>().await;
+            }
+            Some(StatusCode::BAD_GATEWAY.into_response())
+        }
+    }
+}
+
+/// A record in the making. It is written when it is finished, or when the client leaves before.
+struct Entry {
+    ledger: Ledger,
+    began: Instant,
+    record: Record,
+    written: bool,
+}
+
+impl Entry {
+    fn new(ledger: &Ledger, parts: &Parts, route: Option<String>) -> Self {
+        let record = Record {
+            sequence: ledger.next_sequence(),
+            at: clock::now(),
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().map(|query| ledger.excerpt(query.as_bytes())),
+            route,
+            status: None,
+            duration_ms: 0,
+            identity: String::new(),
+            request_bytes: 0,
+            response_bytes: 0,
+            request_excerpt: String::new(),
+            response_excerpt: String::new(),
+            unknown: false,
+            fault: false,
+        };
+        Entry {
+            ledger: ledger.clone(),
+            began: Instant::now(),
+            record,
+            written: false,
+        }
+    }
+
+    fn request_body(&mut self, body: &Bytes) {
+        self.record.request_bytes = body.len() as u64;
+        self.record.request_excerpt = self.ledger.excerpt(body);
+    }
+
+    /// Writes the record and gives the response on. Bodies are whole, so that every answer has a Content-Length.
+    async fn finish(mut self, response: Response) -> Response {
+        let (parts, body) = response.into_parts();
+        // Bodies come from handlers, out of memory: reading one cannot fail.
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        self.record.status = Some(parts.status.as_u16());
+        self.record.response_bytes = body.len() as u64;
+        self.record.response_excerpt = self.ledger.excerpt(&body);
+        self.record.unknown = parts.extensions.get::<UnknownRoute>().is_some();
+        self.write();
+        Response::from_parts(parts, Body::from(body))
+    }
+
+    fn write(&mut self) {
+        self.written = true;
+        self.record.duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.ledger.write(self.record.clone());
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !self.written {
+            self.write();
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Who may do what in REST: extractors that find the scope or repository of the path and check the caller's token.
+
+use std::collections::HashMap;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+
+use super::ApiError;
+use crate::state::Identity;
+use crate::web::App;
+use crate::{RepositoryName, RepositorySpec, Scope};
+
+/// A scope whose runners the caller may manage.
+pub(super) struct RunnerAdmin(pub(super) Scope);
+
+/// A repository that the caller may read.
+pub(super) struct ReadRepository(pub(super) Repository);
+
+/// A repository whose workflows the caller may run.
+pub(super) struct WriteRepository {
+    pub(super) repository: Repository,
+    pub(super) actor: String,
+}
+
+/// What handlers need of a repository.
+#[derive(Debug, Clone)]
+pub(super) struct Repository {
+    pub(super) name: RepositoryName,
+    pub(super) default_branch: String,
+    pub(super) public: bool,
+    pub(super) owned_by_organization: bool,
+}
+
+impl Repository {
+    fn of(app: &App, spec: &RepositorySpec) -> Self {
+        Repository {
+            name: spec.full_name(),
+            default_branch: spec.default_branch.clone(),
+            public: spec.public,
+            owned_by_organization: app.world.organization(&spec.owner).is_some(),
+        }
+    }
+}
+
+type Params = HashMap<String, String>;
+
+async fn params(parts: &mut Parts, app: &App) -> Result<Params, ApiError> {
+    let params = Path::<Params>::from_request_parts(parts, app).await;
+    params
+        .map(|Path(params)| params)
+        .map_err(|_| ApiError::not_found())
+}
+
+fn identity(parts: &Parts) -> Identity {
+    parts.extensions.get().cloned().unwrap_or(Identity::Anonymous)
+}
+
+fn find_repository(app: &App, params: &Params) -> Option<Repository> {
+    let spec = app.world.repository(params.get("owner")?, params.get("repo")?)?;
+    Some(Repository::of(app, spec))
+}
+
+impl FromRequestParts<App> for RunnerAdmin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let params = params(parts, app).await?;
+        let scopes = match identity(parts) {
+            Identity::User { scopes, .. } => scopes,
+            Identity::Anonymous => return Err(ApiError::requires_authentication()),
+            Identity::JobToken { .. } => {
+                return Err(ApiError::forbidden("Resource not accessible by integration"));
+            }
+            _ => return Err(ApiError::bad_credentials()),
+        };
+        let has = |any: &[&str]| scopes.iter().any(|scope| any.contains(&scope.as_str()));
+        if let Some(slug) = params.get("enterprise") {
+            let enterprise = app.world.enterprise(slug).ok_or_else(ApiError::not_found)?;
+            if !has(&["manage_runners:enterprise", "admin:enterprise"]) {
+                return Err(ApiError::forbidden("Must have admin rights to Enterprise.")
+                    .accepting("admin:enterprise, manage_runners:enterprise"));
+            }
+            return Ok(RunnerAdmin(Scope::Enterprise(enterprise.slug.clone())));
+        }
+        if let Some(login) = params.get("org") {
+            let organization = app.world.organization(login).ok_or_else(ApiError::not_found)?;
+            if !has(&["admin:org", "manage_runners:org"]) {
+                return Err(
+                    ApiError::forbidden("Must have admin rights to Organization.").accepting("admin:org")
+                );
+            }
+            return Ok(RunnerAdmin(Scope::Organization(organization.login.clone())));
+        }
+        let repository = find_repository(app, &params).ok_or_else(ApiError::not_found)?;
+        match (has(&["repo"]), repository.public) {
+            (true, _) => Ok(RunnerAdmin(Scope::Repository(repository.name))),
+            (false, true) => {
+                Err(ApiError::forbidden("Must have admin rights to Repository.").accepting("repo"))
+            }
+            // What one may not see is not there.
+            (false, false) => Err(ApiError::not_found().accepting("repo")),
+        }
+    }
+}
+
+impl FromRequestParts<App> for ReadRepository {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let params = params(parts, app).await?;
+        let repository = find_repository(app, &params).ok_or_else(ApiError::not_found)?;
+        match identity(parts) {
+            _ if repository.public => Ok(ReadRepository(repository)),
+            Identity::User { scopes, .. } if scopes.iter().any(|scope| scope == "repo") => {
+                Ok(ReadRepository(repository))
+            }
+            Identity::JobToken { repository: own, .. } if own == repository.name => {
+                Ok(ReadRepository(repository))
+            }
+            _ => Err(ApiError::not_found().accepting("repo")),
+        }
+    }
+}
+
+impl FromRequestParts<App> for WriteRepository {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let params = params(parts, app).await?;
+        let repository = find_repository(app, &params).ok_or_else(ApiError::not_found)?;
+        match identity(parts) {
+            Identity::Anonymous => Err(ApiError::requires_authentication()),
+            Identity::User { login, scopes } if scopes.iter().any(|scope| scope == "repo") => {
+                Ok(WriteRepository {
+                    repository,
+                    actor: login,
+                })
+            }
+            Identity::JobToken { repository: own, .. } if own == repository.name => Ok(WriteRepository {
+                repository,
+                actor: "github-actions[bot]".to_owned(),
+            }),
+            _ if repository.public => {
+                Err(ApiError::forbidden("Must have admin rights to Repository.").accepting("repo"))
+            }
+            _ => Err(ApiError::not_found().accepting("repo")),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The reports of hand-built logs, through the public functions only.
+
+mod log;
+mod properties;
+mod render;
+mod runs;
+mod sample;
+mod summary;

@@ -1,1 +1,24 @@
-//! scenarios: to be written.
+//! The checks: a file for each behaviour that the guide promises.
+//!
+//! What it is not: no scenario names a backend; it declares capabilities and acts through [`harness::Context`].
+
+mod admission;
+mod ephemeral;
+mod quickstart;
+mod registration;
+mod table;
+mod verify_install;
+
+use harness::Scenario;
+
+/// Every check, in the order of the guide.
+pub static CATALOGUE: &[Scenario] = &[
+    verify_install::API_RESOURCES,
+    verify_install::PROGRAMS,
+    verify_install::CERTIFICATE,
+    verify_install::CHART,
+    admission::TWO_SCOPES,
+    registration::ENTERPRISE,
+    quickstart::WORKFLOW,
+    ephemeral::REPLACED,
+];

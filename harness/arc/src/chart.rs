@@ -110,6 +110,12 @@ impl Rendered {
         taken
     }
 
+    /// Lets `change` alter every manifest, and adds those that it gives.
+    pub(crate) fn change(&mut self, mut change: impl FnMut(&mut Value) -> Vec<Value>) {
+        let added: Vec<Value> = self.documents.iter_mut().flat_map(&mut change).collect();
+        self.documents.extend(added);
+    }
+
     /// What is left.
     #[must_use]
     pub fn into_documents(self) -> Vec<Value> {

@@ -82,13 +82,17 @@ pub async fn prepare(subject: Subject, ports: Ports) -> Result<Arc, InstallError
 
 impl Arc {
     /// The chart's custom resource definitions.
-    pub fn definitions(&mut self) -> &mut Vec<Value> {
-        &mut self.definitions
+    #[must_use]
+    pub fn definitions(&self) -> &[Value] {
+        &self.definitions
     }
 
-    /// The chart's other objects, for a seeded defect of the suite's self-proof to change.
-    pub fn manifests(&mut self) -> &mut Rendered {
-        &mut self.rest
+    /// Lets `change` alter every manifest, and adds those that it gives: how a seeded defect of the suite's self-proof gets in.
+    pub fn change(&mut self, mut change: impl FnMut(&mut Value) -> Vec<Value>) {
+        for definition in &mut self.definitions {
+            change(definition);
+        }
+        self.rest.change(&mut change);
     }
 }
 

@@ -116,7 +116,7 @@ async fn write(mut received: mpsc::UnboundedReceiver<Change>, folder: Utf8PathBu
 }
 
 /// Blanks every field called `token` and the value of every environment variable whose name speaks of a secret.
-fn blank_tokens(value: &mut Value) {
+pub fn blank_tokens(value: &mut Value) {
     match value {
         Value::Object(map) => {
             let secret_variable = map.get("name").and_then(Value::as_str).is_some_and(|name| {

@@ -11,7 +11,7 @@ mod process;
 mod wait;
 
 pub use apply::{Applier, ApplyError};
-pub use evidence::{EvidenceError, Recorder};
+pub use evidence::{EvidenceError, Recorder, blank_tokens};
 pub use pki::{Identity, PkiError, RunCa};
 pub use process::{Exited, Process, ProcessError, Program};
 pub use wait::{Seen, WaitError, eventually, watch_object};

@@ -178,16 +178,16 @@ impl Process {
         let mut exited = self.exited.clone();
         let ended = tokio::time::timeout(grace, exited.wait_for(Option::is_some)).await.is_ok();
         if !ended {
-            self.kill.take();
-        }
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.await;
+            self.kill_now().await;
         }
     }
 
-    /// SIGKILL at once: a seeded defect of the suite's self-proof, or the end of a subject that hangs.
-    pub async fn kill(self) {
-        self.stop(Duration::ZERO).await;
+    /// SIGKILL at once; the log stays readable. A seeded defect of the suite's self-proof.
+    pub async fn kill_now(&mut self) {
+        self.kill.take();
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.await;
+        }
     }
 }
 

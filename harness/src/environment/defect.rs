@@ -1,0 +1,149 @@
+//! Seeded defects: each breaks the mock, a manifest, a program or the chart, never a check, and must turn exactly its check red.
+
+use serde_json::{Value, json};
+
+/// A way in which an environment can be made wrong on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// The mock's runner lists omit a custom label.
+    DropLabel,
+    /// The mock keeps ephemeral runners after their job.
+    KeepEphemeral,
+    /// The mock loses job outputs.
+    DropOutputs,
+    /// The mock's checkout gives the commit before.
+    StaleCheckout,
+    /// The RunnerDeployment definition has no short name.
+    ShortNameGone,
+    /// The serving certificate comes from another issuer.
+    OtherIssuer,
+    /// The chart's objects say another chart version.
+    Relabelled,
+    /// The validating webhook is not asked about RunnerDeployments.
+    UnaskedWebhook,
+    /// cert-manager's cainjector is killed once the environment is up.
+    CainjectorKilled,
+}
+
+impl Defect {
+    /// Every defect.
+    pub const ALL: [Defect; 9] = [
+        Defect::DropLabel,
+        Defect::KeepEphemeral,
+        Defect::DropOutputs,
+        Defect::StaleCheckout,
+        Defect::ShortNameGone,
+        Defect::OtherIssuer,
+        Defect::Relabelled,
+        Defect::UnaskedWebhook,
+        Defect::CainjectorKilled,
+    ];
+
+    /// As `--defect` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Defect::DropLabel => "drop-label",
+            Defect::KeepEphemeral => "keep-ephemeral",
+            Defect::DropOutputs => "drop-outputs",
+            Defect::StaleCheckout => "stale-checkout",
+            Defect::ShortNameGone => "short-name-gone",
+            Defect::OtherIssuer => "other-issuer",
+            Defect::Relabelled => "relabelled",
+            Defect::UnaskedWebhook => "unasked-webhook",
+            Defect::CainjectorKilled => "cainjector-killed",
+        }
+    }
+
+    /// What is wrong, for the list.
+    #[must_use]
+    pub fn what(self) -> &'static str {
+        match self {
+            Defect::DropLabel => "GHES lists runners without one of their labels",
+            Defect::KeepEphemeral => "GHES keeps an ephemeral runner after its job",
+            Defect::DropOutputs => "GHES loses the outputs of a job",
+            Defect::StaleCheckout => "GHES serves a checkout of the commit before",
+            Defect::ShortNameGone => "the RunnerDeployment definition has no short name",
+            Defect::OtherIssuer => "the serving certificate comes from another issuer",
+            Defect::Relabelled => "the chart's objects carry another chart version",
+            Defect::UnaskedWebhook => "the validating webhook is not asked about RunnerDeployments",
+            Defect::CainjectorKilled => "cert-manager's cainjector is killed",
+        }
+    }
+
+    /// The check that it must turn red, alone.
+    #[must_use]
+    pub fn turns_red(self) -> &'static str {
+        match self {
+            Defect::DropLabel => "registration::enterprise",
+            Defect::KeepEphemeral => "ephemeral::replaced",
+            Defect::DropOutputs | Defect::StaleCheckout => "quickstart::workflow",
+            Defect::ShortNameGone => "verify-install::api-resources",
+            Defect::OtherIssuer => "verify-install::certificate",
+            Defect::Relabelled => "verify-install::chart",
+            Defect::UnaskedWebhook => "admission::two-scopes",
+            Defect::CainjectorKilled => "verify-install::programs",
+        }
+    }
+
+    /// The defect of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Defect> {
+        Defect::ALL.into_iter().find(|defect| defect.name() == name)
+    }
+
+    /// The mock's own part, if it is one.
+    pub(crate) fn in_mock(self) -> Option<mock_ghes::Defect> {
+        match self {
+            Defect::DropLabel => Some(mock_ghes::Defect::DropLabel),
+            Defect::KeepEphemeral => Some(mock_ghes::Defect::KeepEphemeral),
+            Defect::DropOutputs => Some(mock_ghes::Defect::DropOutputs),
+            Defect::StaleCheckout => Some(mock_ghes::Defect::StaleCheckout),
+            _ => None,
+        }
+    }
+
+    /// Changes a manifest of ARC's chart, definitions included. May give further manifests to install with it.
+    pub(crate) fn in_manifest(self, manifest: &mut Value) -> Vec<Value> {
+        let kind = manifest["kind"].as_str().unwrap_or_default();
+        match self {
+            Defect::ShortNameGone if kind == "CustomResourceDefinition" => {
+                if manifest.pointer("/spec/names/kind").is_some_and(|kind| kind == "RunnerDeployment") {
+                    manifest["spec"]["names"]["shortNames"] = json!([]);
+                }
+            }
+            Defect::OtherIssuer if kind == "Certificate" => {
+                manifest["spec"]["issuerRef"]["name"] = json!("another-issuer");
+            }
+            Defect::OtherIssuer if kind == "Issuer" => {
+                let mut other = manifest.clone();
+                other["metadata"]["name"] = json!("another-issuer");
+                return vec![other];
+            }
+            Defect::Relabelled if kind == "ClusterRole" || kind == "Service" || kind == "ServiceAccount" => {
+                if let Some(label) = manifest.pointer_mut("/metadata/labels/helm.sh~1chart") {
+                    *label = json!("actions-runner-controller-0.0.0");
+                }
+            }
+            Defect::UnaskedWebhook if kind == "ValidatingWebhookConfiguration" => {
+                if let Some(webhooks) = manifest["webhooks"].as_array_mut() {
+                    webhooks.retain(|webhook| webhook["name"] != "validate.runnerdeployment.actions.summerwind.dev");
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_again_and_unique() {
+        for defect in Defect::ALL {
+            assert_eq!(Defect::named(defect.name()), Some(defect));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What a failed check leaves: its namespace's objects, the ledger's recent requests, the end of ARC's log.
+
+use camino::Utf8Path;
+use serde_json::json;
+
+use crate::Environment;
+use crate::arc::resources;
+
+/// Writes the evidence; what cannot be had is written down as such, for a failure must not hide another.
+pub(crate) async fn keep(environment: &Environment, namespace: &str, folder: &Utf8Path) {
+    if let Err(error) = std::fs::create_dir_all(folder) {
+        tracing::warn!(%folder, %error, "evidence is lost");
+        return;
+    }
+    let client = environment.client();
+    let events = kube::api::ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&());
+    let pods = kube::api::ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
+    let kinds = [
+        resources::runner_deployment(),
+        resources::runner_replica_set(),
+        resources::runner(),
+        resources::horizontal_runner_autoscaler(),
+        pods,
+        events,
+    ];
+    for kind in kinds {
+        let listed = resources::api(client, namespace, &kind).list(&kube::api::ListParams::default()).await;
+        let mut value = match listed {
+            Ok(list) => json!(list.items),
+            Err(error) => json!({ "cannot be listed": error.to_string() }),
+        };
+        crate::cluster::blank_tokens(&mut value);
+        save(environment, &folder.join(format!("{}.yaml", kind.plural)), &yaml(&value));
+    }
+    save(environment, &folder.join("arc-manager.log"), &environment.arc_log(400));
+    save(environment, &folder.join("requests.jsonl"), &environment.recent_requests(300).await);
+}
+
+fn yaml(value: &serde_json::Value) -> String {
+    harness_yaml::to_string(value).unwrap_or_else(|error| error.to_string())
+}
+
+fn save(environment: &Environment, path: &Utf8Path, text: &str) {
+    if let Err(error) = std::fs::write(path, environment.emitter.redactor().clean(text)) {
+        tracing::warn!(%path, %error, "evidence is lost");
+    }
+}

@@ -1,0 +1,44 @@
+//! What the supervisor tells the process inside the namespaces: one JSON line on its standard input, before the lifeline's bytes.
+
+use camino::Utf8PathBuf;
+use harness_model::{Part, Plan};
+use serde::{Deserialize, Serialize};
+
+/// The argument that makes the program the inner process.
+pub(crate) const INSIDE: &str = "--inside";
+
+/// Everything the inner process needs; it asks the network for nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// The user's plan.
+    pub(crate) plan: Plan,
+    /// The run's id.
+    pub(crate) run_id: String,
+    /// The run's folder.
+    pub(crate) folder: Utf8PathBuf,
+    /// Whether the process is the first of its own namespaces.
+    pub(crate) enclosed: bool,
+    /// Ids of the checks to run.
+    pub(crate) checks: Vec<String>,
+    /// The real parts.
+    pub(crate) parts: PartPaths,
+}
+
+/// Where the real parts lie.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PartPaths {
+    pub(crate) etcd: Utf8PathBuf,
+    pub(crate) kube_apiserver: Utf8PathBuf,
+    pub(crate) kube_controller_manager: Utf8PathBuf,
+    pub(crate) kube_scheduler: Utf8PathBuf,
+    pub(crate) kubectl: Utf8PathBuf,
+    pub(crate) helm: Utf8PathBuf,
+    pub(crate) cert_manager_controller: Utf8PathBuf,
+    pub(crate) cert_manager_cainjector: Utf8PathBuf,
+    pub(crate) cert_manager_webhook: Utf8PathBuf,
+    pub(crate) cert_manager_chart: Utf8PathBuf,
+    pub(crate) arc_manager: Utf8PathBuf,
+    pub(crate) arc_chart: Utf8PathBuf,
+    /// The manager as the report names it.
+    pub(crate) arc: Part,
+}

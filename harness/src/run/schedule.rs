@@ -1,0 +1,123 @@
+//! Runs the scenarios side by side as far as their claims allow.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use harness_model::{Check, Claim, Event, Failure, Verdict};
+use tokio::sync::{RwLock, Semaphore};
+use tokio::task::JoinSet;
+
+use super::evidence;
+use crate::scenario::failure;
+use crate::{Context, Environment, Scenario};
+
+/// No scenario may hold a run longer than this; each of its own waits ends far earlier.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Runs these scenarios, each in a namespace of its own, and emits what becomes of them.
+pub(crate) async fn run(scenarios: Vec<&'static Scenario>, environment: Arc<Environment>) {
+    let plan = &environment.order.plan;
+    let at_a_time = plan.test_threads.unwrap_or(scenarios.len()).max(1);
+    let permits = Arc::new(Semaphore::new(at_a_time));
+    let plane = Arc::new(RwLock::new(()));
+    let mut running = JoinSet::new();
+    for scenario in scenarios {
+        let (permits, plane, environment) = (permits.clone(), plane.clone(), environment.clone());
+        running.spawn(async move {
+            let check = (scenario.check)();
+            let _permit = permits.acquire().await;
+            match check.claims {
+                Claim::SharedArc => {
+                    let _shared = plane.read().await;
+                    attempts(scenario, &check, &environment).await;
+                }
+                Claim::WholePlane => {
+                    let _alone = plane.write().await;
+                    attempts(scenario, &check, &environment).await;
+                }
+            }
+        });
+    }
+    while running.join_next().await.is_some() {}
+}
+
+async fn attempts(scenario: &Scenario, check: &Check, environment: &Arc<Environment>) {
+    for attempt in 1..=environment.order.plan.retries + 1 {
+        if one(scenario, check, environment, attempt).await == Verdict::Pass {
+            return;
+        }
+    }
+}
+
+async fn one(scenario: &Scenario, check: &Check, environment: &Arc<Environment>, attempt: u32) -> Verdict {
+    let namespace = namespace(&check.id, attempt);
+    let emitter = environment.emitter.clone();
+    emitter.emit(Event::CheckStarted { id: check.id.clone(), attempt, namespace: namespace.clone() });
+    let start = Instant::now();
+    let folder = format!("evidence/checks/{namespace}");
+    let result = try_scenario(scenario, check, environment, &namespace).await;
+    let (verdict, failure) = match result {
+        Ok(()) => (Verdict::Pass, None),
+        Err((verdict, failure)) => (verdict, Some(failure)),
+    };
+    let mut kept = None;
+    if failure.is_some() {
+        evidence::keep(environment, &namespace, &environment.order.folder.join(&folder)).await;
+        kept = Some(folder);
+    }
+    emitter.emit(Event::CheckFinished {
+        id: check.id.clone(),
+        attempt,
+        verdict,
+        duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        failure,
+        evidence: kept,
+        rerun: rerun(&environment.order.plan, &check.id),
+    });
+    environment.leave(&namespace).await;
+    verdict
+}
+
+async fn try_scenario(
+    scenario: &Scenario,
+    check: &Check,
+    environment: &Arc<Environment>,
+    namespace: &str,
+) -> Result<(), (Verdict, Failure)> {
+    let broken = |what: &str, seen: String, detail: Option<String>| {
+        (Verdict::Error, Failure { awaited: what.to_owned(), last_seen: seen, detail })
+    };
+    let context = Context::enter(environment.clone(), check.id.clone(), namespace.to_owned())
+        .await
+        .map_err(|error| broken("the scenario's namespace", format!("{error:#}"), None))?;
+    let attempt = std::panic::AssertUnwindSafe((scenario.run)(context)).catch_unwind();
+    match tokio::time::timeout(LIMIT, attempt).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(match failure(&error) {
+            Some(failure) => (Verdict::Fail, failure),
+            None => broken("the scenario to run", format!("{error:#}"), None),
+        }),
+        Ok(Err(panic)) => Err(broken("the scenario to run", panic_text(panic.as_ref()), None)),
+        Err(_) => Err(broken("the scenario to end", format!("still running after {} s", LIMIT.as_secs()), None)),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("it panicked: {}", text.unwrap_or("without a message"))
+}
+
+fn namespace(id: &str, attempt: u32) -> String {
+    let slug = id.replace("::", "-");
+    if attempt == 1 { format!("e2e-{slug}") } else { format!("e2e-{slug}-{attempt}") }
+}
+
+fn rerun(plan: &harness_model::Plan, id: &str) -> String {
+    // The user's own filters go, everything else stays.
+    let words = plan.command.split_whitespace().filter(|word| !plan.filters.iter().any(|f| f == word));
+    let mut command = words.collect::<Vec<_>>().join(" ");
+    command.push(' ');
+    command.push_str(id);
+    command
+}

@@ -1,0 +1,374 @@
+//! The outer process: provisions, starts the inner process in its namespaces, writes down what it tells, renders the reports.
+//!
+//! Whatever happens inside, even SIGKILL, the record is written here.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+use harness_artifacts::{ArtifactError, Options, Resolved, Resolver};
+use harness_cluster::local::enclosure;
+use harness_model::{
+    Capability, Check, Event, Exit, FORMAT, INTERRUPT, Line, OutputFormat, Plan, Profile, SkipReason,
+};
+use harness_report::{Style, earned_exit};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::order::{INSIDE, Order, PartPaths};
+use super::sinks::{Sinks, complain};
+use crate::environment::kept;
+use crate::{Defect, Scenario};
+
+/// The parts of a local run, as `kind/versions.toml` calls them.
+const PARTS: [&str; 10] = [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "helm",
+    "cert-manager-controller",
+    "cert-manager-cainjector",
+    "cert-manager-webhook",
+    "cert-manager-chart",
+];
+
+/// Carries out a plan.
+pub(crate) fn main(plan: Plan, scenarios: &'static [Scenario]) -> Exit {
+    let selected = match select(&plan, scenarios) {
+        Ok(selected) => selected,
+        Err(message) => {
+            complain(&message);
+            return Exit::Usage;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the runtime cannot start: {error}"));
+            return Exit::Harness;
+        }
+    };
+    match runtime.block_on(supervise(plan, selected)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            Exit::Harness
+        }
+    }
+}
+
+/// The checks that the plan's profile and filters take; a mistake in the plan is told in one sentence.
+fn select(plan: &Plan, scenarios: &[Scenario]) -> Result<Vec<Check>, String> {
+    if let Some(name) = &plan.defect
+        && Defect::named(name).is_none()
+    {
+        let names = Defect::ALL.map(Defect::name).join(", ");
+        return Err(format!("--defect {name}: there is no such seeded defect; there are {names}"));
+    }
+    if let Some(path) = &plan.manifest {
+        fixtures::read_manifests(Utf8Path::new(path)).map_err(|error| error.to_string())?;
+    }
+    let in_profile = |check: &Check| plan.profile == Profile::All || check.profile <= plan.profile;
+    let named = |check: &Check| plan.filters.is_empty() || plan.filters.iter().any(|f| check.id.contains(f.as_str()));
+    let checks: Vec<Check> =
+        scenarios.iter().map(|s| (s.check)()).filter(|check| in_profile(check) && named(check)).collect();
+    if checks.is_empty() {
+        let filters = plan.filters.join(" ");
+        return Err(format!("no check of profile {} matches `{filters}`; `cargo xtask list` shows them all", plan.profile));
+    }
+    Ok(checks)
+}
+
+async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
+    let mut interrupts = Interrupts::listen()?;
+    let run_id = run_id();
+    let runs = Utf8Path::new(&plan.repository).join("target/e2e");
+    let folder = plan.out.as_ref().map_or_else(|| runs.join(&run_id), Utf8PathBuf::from);
+    if let Err(error) = std::fs::create_dir_all(folder.join("evidence")) {
+        complain(&format!("the run's folder {folder} cannot be made: {error}; name another with --out DIR"));
+        return Ok(Exit::Environment);
+    }
+    if plan.out.is_none() {
+        harness_report::mark_latest(&runs, &folder).context("point `latest` to this run")?;
+    }
+    let colour = plan.format == OutputFormat::Human && std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let style = if colour { Style::Colour } else { Style::Plain };
+    let mut sinks = Sinks::open(&folder, plan.format, style).context("begin the run log")?;
+
+    let start = Instant::now();
+    let result = carry_out(plan, checks, &run_id, &folder, &mut sinks, &mut interrupts).await;
+    if let Err(error) = result {
+        let message = format!("{error:#}");
+        sinks.event(Event::Broken { message, exit: exit_of(&error).code() })?;
+    }
+    let exit = earned_exit(sinks.lines());
+    sinks.event(Event::RunFinished { exit, duration_ms: milliseconds(start) })?;
+    sinks.finish().context("write the reports")?;
+    Ok(match exit {
+        0 => Exit::Green,
+        1 => Exit::CheckFailed,
+        2 => Exit::Usage,
+        3 => Exit::Environment,
+        130 => Exit::Interrupted,
+        _ => Exit::Harness,
+    })
+}
+
+/// A missing part is the environment's fault; anything else that ends here is ours.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    error.downcast_ref::<ArtifactError>().map_or(Exit::Harness, ArtifactError::exit)
+}
+
+async fn carry_out(
+    plan: Plan,
+    checks: Vec<Check>,
+    run_id: &str,
+    folder: &Utf8Path,
+    sinks: &mut Sinks,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<()> {
+    sinks.event(Event::RunStarted {
+        format: FORMAT,
+        run_id: run_id.to_owned(),
+        command: plan.command.clone(),
+        profile: plan.profile.to_string(),
+        cluster: "local".to_owned(),
+        cluster_reason: plan.cluster_reason.clone(),
+        ghes: "mock".to_owned(),
+        clock: "real".to_owned(),
+        seed: plan.seed,
+    })?;
+    announce(&plan, sinks)?;
+    let refusal = enclosure::refusal();
+    let checks = planned(checks, refusal.as_deref(), sinks)?;
+
+    sinks.event(Event::PhaseStarted { phase: "real parts".to_owned() })?;
+    let start = Instant::now();
+    let parts = tokio::select! {
+        parts = provision(&plan) => parts?,
+        () = interrupts.next() => { sinks.event(Event::Interrupted)?; return Ok(()) }
+    };
+    for resolved in parts.values() {
+        sinks.event(Event::Part { part: resolved.part.clone() })?;
+    }
+    sinks.event(Event::PhaseFinished { phase: "real parts".to_owned(), duration_ms: milliseconds(start) })?;
+    tell_versions(&parts, sinks)?;
+    let order = Order {
+        run_id: run_id.to_owned(),
+        folder: folder.to_owned(),
+        enclosed: refusal.is_none(),
+        checks: checks.into_iter().map(|check| check.id).collect(),
+        parts: paths(&parts)?,
+        plan,
+    };
+    inside(&order, sinks, interrupts).await
+}
+
+/// What stands in the report before anything runs: settings and departures from the guide.
+fn announce(plan: &Plan, sinks: &mut Sinks) -> anyhow::Result<()> {
+    let mut setting = |name: &str, value: String| {
+        sinks.event(Event::Setting { name: name.to_owned(), value }).map_err(anyhow::Error::from)
+    };
+    setting("sync period", plan.sync_period.clone())?;
+    setting("runner list max-age", format!("{} s", plan.list_max_age))?;
+    if let Some(defect) = &plan.defect {
+        setting("seeded defect", defect.clone())?;
+    }
+    if let Some(manifest) = &plan.manifest {
+        setting("manifest", manifest.clone())?;
+    }
+    for deviation in fixtures::deviations() {
+        sinks.event(Event::Deviation {
+            what: deviation.what(),
+            guide: deviation.guide_text(),
+            ours: deviation.ours_text(),
+            reason: deviation.reason.clone(),
+        })?;
+    }
+    Ok(())
+}
+
+/// Plans every check, decides the skips, and gives the checks that will run.
+fn planned(checks: Vec<Check>, refusal: Option<&str>, sinks: &mut Sinks) -> anyhow::Result<Vec<Check>> {
+    let mut run = Vec::new();
+    for check in checks {
+        let skip = check.needs.iter().find_map(|need| missing(*need, refusal));
+        sinks.event(Event::CheckPlanned { check: check.clone(), skip: skip.clone() })?;
+        if skip.is_none() {
+            run.push(check);
+        }
+    }
+    Ok(run)
+}
+
+/// What the local cluster with the mock GHES cannot do, and why.
+fn missing(capability: Capability, refusal: Option<&str>) -> Option<SkipReason> {
+    let reason = match (capability, refusal) {
+        (Capability::Ledger | Capability::ForceFault, _) | (Capability::RunPods, None) => return None,
+        (Capability::RunPods, Some(refusal)) => {
+            format!("runner pods need mounts of their own, and user namespaces are refused here: {refusal}")
+        }
+        (Capability::ClockControl, _) => "the clock of this run is real".to_owned(),
+        (Capability::Dind, _) => "the local cluster has no Docker daemon".to_owned(),
+    };
+    Some(SkipReason::Missing { capability, reason })
+}
+
+async fn provision(plan: &Plan) -> anyhow::Result<BTreeMap<String, Resolved>> {
+    let resolver = Resolver::open(Options {
+        kind_dir: Utf8Path::new(&plan.repository).join("kind"),
+        cache_dir: None,
+        offline: plan.offline,
+        path: None,
+    })?;
+    let mut wanted: Vec<(&str, Option<&str>)> = PARTS.map(|part| (part, None)).to_vec();
+    wanted.push(("arc-chart", Some(plan.arc.as_str())));
+    if plan.arc_manager.is_none() {
+        wanted.push(("arc-manager", Some(plan.arc.as_str())));
+    }
+    let progress = harness_artifacts::for_stderr();
+    let mut parts = resolver.resolve_all(&wanted, progress.as_ref()).await?;
+    if let Some(path) = &plan.arc_manager {
+        parts.insert("arc-manager".to_owned(), harness_artifacts::foreign("arc-manager", Utf8Path::new(path))?);
+    }
+    Ok(parts)
+}
+
+fn tell_versions(parts: &BTreeMap<String, Resolved>, sinks: &mut Sinks) -> anyhow::Result<()> {
+    for guide in fixtures::guide_versions() {
+        let tested = parts.get(&guide.tested_part).map_or_else(
+            || guide.tested.clone(),
+            |resolved| match &resolved.chart {
+                Some(chart) => format!("{} (made for {})", chart.version, chart.app_version),
+                None => resolved.part.version.clone(),
+            },
+        );
+        sinks.event(Event::GuideVersion {
+            part: guide.part.clone(),
+            guide: guide.version.clone(),
+            tested,
+            reason: guide.reason.clone(),
+        })?;
+    }
+    Ok(())
+}
+
+fn paths(parts: &BTreeMap<String, Resolved>) -> anyhow::Result<PartPaths> {
+    let get = |name: &str| parts.get(name).with_context(|| format!("the part {name} was not resolved"));
+    let path = |name: &str| get(name).map(|resolved| resolved.path.clone());
+    Ok(PartPaths {
+        etcd: path("etcd")?,
+        kube_apiserver: path("kube-apiserver")?,
+        kube_controller_manager: path("kube-controller-manager")?,
+        kube_scheduler: path("kube-scheduler")?,
+        kubectl: path("kubectl")?,
+        helm: path("helm")?,
+        cert_manager_controller: path("cert-manager-controller")?,
+        cert_manager_cainjector: path("cert-manager-cainjector")?,
+        cert_manager_webhook: path("cert-manager-webhook")?,
+        cert_manager_chart: path("cert-manager-chart")?,
+        arc_manager: path("arc-manager")?,
+        arc_chart: path("arc-chart")?,
+        arc: get("arc-manager")?.part.clone(),
+    })
+}
+
+/// Runs the inner process and takes its lines until it ends.
+async fn inside(order: &Order, sinks: &mut Sinks, interrupts: &mut Interrupts) -> anyhow::Result<()> {
+    let mut child = start_inside(order)?;
+    if let Some(process) = child.id() {
+        kept::remember(&order.folder, process).context("remember the inner process")?;
+    }
+    let result = listen(order, &mut child, sinks, interrupts).await;
+    kept::forget(&order.folder);
+    result
+}
+
+async fn listen(
+    order: &Order,
+    child: &mut Child,
+    sinks: &mut Sinks,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<()> {
+    let mut lifeline = child.stdin.take().context("the inner process has an input")?;
+    let mut text = serde_json::to_string(order)?;
+    text.push('\n');
+    // An inner process that died at once is told below, by its status.
+    let _ = lifeline.write_all(text.as_bytes()).await;
+    let mut lines = BufReader::new(child.stdout.take().context("the inner process has an output")?).lines();
+    let mut interrupted = false;
+    loop {
+        tokio::select! {
+            line = lines.next_line() => match line.context("read the inner process's events")? {
+                Some(text) => {
+                    let line: Line = serde_json::from_str(&text)
+                        .with_context(|| format!("the inner process printed no event: {text}"))?;
+                    sinks.line(&line)?;
+                }
+                None => break,
+            },
+            () = interrupts.next() => {
+                if !interrupted {
+                    sinks.event(Event::Interrupted)?;
+                }
+                interrupted = true;
+                let _ = lifeline.write_all(&[INTERRUPT]).await;
+            }
+        }
+    }
+    let status = child.wait().await.context("wait for the inner process")?;
+    if !interrupted && !status.success() {
+        let message = format!("the run's inner process ended with {status} before it had finished; its log is evidence/harness.log");
+        sinks.event(Event::Broken { message, exit: Exit::Harness.code() })?;
+    }
+    Ok(())
+}
+
+fn start_inside(order: &Order) -> anyhow::Result<Child> {
+    let program = Utf8PathBuf::try_from(std::env::current_exe()?)?;
+    let log = std::fs::File::create(order.folder.join("evidence/harness.log")).context("make evidence/harness.log")?;
+    let mut command = if order.enclosed { enclosure::enter(&program) } else { std::process::Command::new(&program) };
+    command.arg(INSIDE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    // Its own group: a terminal's Ctrl-C reaches the supervisor alone, which passes it on through the lifeline.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut command = Command::from(command);
+    command.kill_on_drop(true).spawn().context("start the inner process")
+}
+
+/// SIGINT and SIGTERM.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn listen() -> anyhow::Result<Interrupts> {
+        Ok(Interrupts {
+            interrupt: signal(SignalKind::interrupt()).context("listen to SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("listen to SIGTERM")?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn run_id() -> String {
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    // Version 7 sorts by time; its tail tells two runs of one second apart.
+    let unique = uuid::Uuid::now_v7().simple().to_string();
+    format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), &unique[unique.len() - 6..])
+}
+
+fn milliseconds(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,140 @@
+//! The scenarios as trials of `cargo test`.
+
+use std::io::Read as _;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Context as _;
+use harness_model::{Event, Exit, LIVE_VARIABLE, Line, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan, Verdict};
+use harness_report::Summary;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use super::exit_code;
+use super::sinks::complain;
+use crate::{Defect, Scenario};
+
+/// Without a plan: every scenario is there, ignored, since it needs an environment.
+pub(crate) fn ignored(scenarios: &[Scenario]) -> ExitCode {
+    let trials = scenarios.iter().map(|scenario| {
+        Trial::test((scenario.check)().id, || {
+            Err(Failed::from("needs an environment: run it with `cargo xtask e2e`"))
+        })
+        .with_ignored_flag(true)
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+/// With a plan under `cargo test`: one real run, then each check's verdict as a trial.
+pub(crate) fn live(scenarios: &[Scenario], plan: &str) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let run = serde_json::from_str(plan).context("the plan is not one").and_then(run_and_fold);
+    let summary = match run {
+        Ok(summary) => summary,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            return exit_code(Exit::Harness);
+        }
+    };
+    let mut trials: Vec<Trial> = scenarios
+        .iter()
+        .map(|scenario| {
+            let id = (scenario.check)().id;
+            let outcome = outcome(&summary, &id);
+            Trial::test(id, move || outcome.map_err(Failed::from))
+        })
+        .collect();
+    let exit = summary.exit;
+    trials.push(Trial::test("the run as a whole", move || {
+        if exit == 0 { Ok(()) } else { Err(Failed::from(format!("it ended with exit code {exit}"))) }
+    }));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A run for each seeded defect, as a trial: exactly the defect's check must be red, by its own awaited value.
+pub(crate) fn self_proof(scenarios: &'static [Scenario]) -> ExitCode {
+    let plan = std::env::var(PLAN_VARIABLE).ok().filter(|_| std::env::var_os(LIVE_VARIABLE).is_some());
+    let mut trials: Vec<Trial> = Defect::ALL
+        .into_iter()
+        .map(|defect| {
+            let given = plan.clone();
+            let trial = Trial::test(format!("{} turns {} red", defect.name(), defect.turns_red()), move || {
+                let plan = given.ok_or("needs an environment: `cargo xtask test` gives one")?;
+                prove(defect, &plan).map_err(|error| Failed::from(format!("{error:#}")))
+            });
+            trial.with_ignored_flag(plan.is_none())
+        })
+        .collect();
+    trials.push(Trial::test("every check has a seeded defect", || {
+        let unproven: Vec<String> = scenarios
+            .iter()
+            .map(|scenario| (scenario.check)().id)
+            .filter(|id| !Defect::ALL.iter().any(|defect| defect.turns_red() == id))
+            .collect();
+        if unproven.is_empty() { Ok(()) } else { Err(Failed::from(format!("never seen red: {unproven:?}"))) }
+    }));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn prove(defect: Defect, plan: &str) -> anyhow::Result<()> {
+    let mut plan: Plan = serde_json::from_str(plan).context("the plan is not one")?;
+    plan.defect = Some(defect.name().to_owned());
+    plan.out = Some(format!("{}/target/e2e/self-proof/{}", plan.repository, defect.name()));
+    let summary = run_and_fold(plan)?;
+    for result in &summary.checks {
+        let expected = if result.check.id == defect.turns_red() { Verdict::Fail } else { Verdict::Pass };
+        anyhow::ensure!(
+            result.verdict == expected,
+            "{} must {expected}, but its verdict is {}: {:?}",
+            result.check.id,
+            result.verdict,
+            result.failure()
+        );
+    }
+    anyhow::ensure!(
+        summary.checks.iter().any(|result| result.check.id == defect.turns_red()),
+        "no check is called {}",
+        defect.turns_red()
+    );
+    anyhow::ensure!(summary.exit == Exit::CheckFailed.code(), "the run ended with {}, not with 1", summary.exit);
+    Ok(())
+}
+
+/// Runs the plan in a process of its own and folds the lines that it prints.
+fn run_and_fold(mut plan: Plan) -> anyhow::Result<Summary> {
+    plan.format = OutputFormat::Json;
+    let program = match std::env::var_os(PROGRAM_VARIABLE) {
+        Some(program) => program.into(),
+        None => std::env::current_exe().context("find this program")?,
+    };
+    let mut child = Command::new(program)
+        .env(PLAN_VARIABLE, serde_json::to_string(&plan)?)
+        .env_remove(LIVE_VARIABLE)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("start the run")?;
+    let mut text = String::new();
+    child.stdout.take().context("the run has an output")?.read_to_string(&mut text)?;
+    child.wait().context("wait for the run")?;
+    let lines: Vec<Line> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    anyhow::ensure!(
+        matches!(lines.first(), Some(Line { event: Event::RunStarted { .. }, .. })),
+        "the run ended before it began: see its message above"
+    );
+    Ok(Summary::fold(&lines))
+}
+
+fn outcome(summary: &Summary, id: &str) -> Result<(), String> {
+    let Some(result) = summary.checks.iter().find(|result| result.check.id == id) else {
+        return Err("it was not part of the run".to_owned());
+    };
+    if result.verdict == Verdict::Pass {
+        return Ok(());
+    }
+    let failure = result.failure();
+    Err(format!(
+        "verdict {}: awaited {}; last seen: {}",
+        result.verdict,
+        failure.map_or("nothing", |f| f.awaited.as_str()),
+        failure.map_or("nothing", |f| f.last_seen.as_str()),
+    ))
+}

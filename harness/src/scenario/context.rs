@@ -1,0 +1,199 @@
+//! What a scenario may act on: its namespace, its tenant on GHES, and eyes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use harness_arc::resources;
+use harness_cluster::{Applier, ApplyError, Process, Seen, watch_object};
+use harness_ghes::Ghes;
+use harness_model::{Event, Measurement};
+use k8s_openapi::api::core::v1::{ConfigMap, Event as KubernetesEvent, Namespace, ServiceAccount};
+use kube::api::{ApiResource, DynamicObject, ListParams, PostParams};
+use kube::{Api, Client};
+use mock_ghes::Hand;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::Unmet;
+use crate::environment::{GHES_CA, Tenant};
+use crate::Environment;
+
+/// One attempt at one check.
+#[derive(Clone)]
+pub struct Context {
+    environment: Arc<Environment>,
+    id: String,
+    namespace: String,
+    tenant: Tenant,
+}
+
+impl Context {
+    /// Makes the namespace, with GHES's CA in it, and waits until pods are admitted there.
+    pub(crate) async fn enter(
+        environment: Arc<Environment>,
+        id: String,
+        namespace: String,
+    ) -> anyhow::Result<Context> {
+        let client = environment.client().clone();
+        let object = serde_json::from_value::<Namespace>(json!({ "metadata": { "name": namespace } }))?;
+        Api::<Namespace>::all(client.clone())
+            .create(&PostParams::default(), &object)
+            .await
+            .with_context(|| format!("create namespace {namespace}"))?;
+        let ca = serde_json::from_value::<ConfigMap>(json!({
+            "metadata": { "name": GHES_CA },
+            "data": { "ca.crt": environment.ghes_ca() },
+        }))?;
+        Api::<ConfigMap>::namespaced(client.clone(), &namespace)
+            .create(&PostParams::default(), &ca)
+            .await
+            .context("create the ConfigMap with GHES's CA")?;
+        let accounts: Api<ServiceAccount> = Api::namespaced(client, &namespace);
+        let deadline = Duration::from_secs(30);
+        watch_object(accounts, "default", "the namespace's default service account", deadline, |account| {
+            account.map_or_else(|| Seen::NotYet("none".to_owned()), |_| Seen::Yes(()))
+        })
+        .await
+        // Not the subject's doing: the claim is not tried yet.
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+        let tenant = Tenant::of(&id);
+        Ok(Context { environment, id, namespace, tenant })
+    }
+
+    /// The scenario's namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The scenario's own enterprise, organization and repository.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// An administrator's client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.environment.client()
+    }
+
+    /// GHES, from a user's side.
+    #[must_use]
+    pub fn ghes(&self) -> &Ghes {
+        self.environment.ghes()
+    }
+
+    /// GHES's ledger; only for scenarios that declare `Ledger`.
+    #[must_use]
+    pub fn hand(&self) -> &Hand {
+        self.environment.hand()
+    }
+
+    /// cert-manager's and ARC's programs.
+    pub fn programs(&self) -> impl Iterator<Item = &Process> {
+        self.environment.programs()
+    }
+
+    /// The chart that ARC was installed from.
+    #[must_use]
+    pub fn arc_chart(&self) -> &camino::Utf8Path {
+        &self.environment.order.parts.arc_chart
+    }
+
+    /// The RunnerDeployment under test, in this scenario's namespace and for its own enterprise: the guide's, or the user's
+    /// (`--manifest`).
+    ///
+    /// # Errors
+    /// If the user's file changed since the run began.
+    pub fn runner_deployment(&self) -> anyhow::Result<Value> {
+        let given = match &self.environment.order.plan.manifest {
+            Some(path) => fixtures::read_manifests(camino::Utf8Path::new(path))?
+                .into_iter()
+                .find(|manifest| manifest["kind"] == "RunnerDeployment")
+                .with_context(|| format!("{path} holds no RunnerDeployment"))?,
+            None => fixtures::runner_deployment(),
+        };
+        let placed = fixtures::in_namespace(given, &self.namespace);
+        Ok(fixtures::for_scope(placed, &fixtures::Scope::Enterprise(self.tenant.name.clone())))
+    }
+
+    /// Tells something worth a line.
+    pub fn observe(&self, text: impl Into<String>) {
+        self.environment.emitter.emit(Event::Observed { id: self.id.clone(), text: text.into() });
+    }
+
+    /// Tells a figure.
+    pub fn measure(&self, name: &str, value: f64, unit: &str) {
+        let measurement = Measurement { name: name.to_owned(), value, unit: unit.to_owned() };
+        self.environment.emitter.emit(Event::Measured { id: self.id.clone(), measurement });
+    }
+
+    /// Applies a manifest that must be admitted.
+    ///
+    /// # Errors
+    /// [`Unmet`] with the refusal, since a refusal of the guide's manifest is the subject's fault.
+    pub async fn apply(&self, manifest: &Value) -> anyhow::Result<DynamicObject> {
+        let kind = manifest["kind"].as_str().unwrap_or("object").to_owned();
+        match Applier::new(self.client().clone()).apply(manifest, &self.namespace).await {
+            Ok(object) => Ok(object),
+            Err(ApplyError::Refused { source, .. }) => {
+                Err(Unmet { awaited: format!("the {kind} admitted"), seen: source.to_string() }.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Objects of a kind in the scenario's namespace.
+    #[must_use]
+    pub fn objects(&self, kind: &ApiResource) -> Api<DynamicObject> {
+        resources::api(self.client(), &self.namespace, kind)
+    }
+
+    /// The events that Kubernetes holds on the named object.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn events_on(&self, kind: &str, name: &str) -> anyhow::Result<Vec<KubernetesEvent>> {
+        let events: Api<KubernetesEvent> = Api::namespaced(self.client().clone(), &self.namespace);
+        let selector = format!("involvedObject.kind={kind},involvedObject.name={name}");
+        Ok(events.list(&ListParams::default().fields(&selector)).await.context("list events")?.items)
+    }
+
+    /// Runs the real kubectl as an administrator; gives its standard output.
+    ///
+    /// # Errors
+    /// If it cannot be run or fails; the error holds its words.
+    pub async fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let program = &self.environment.order.parts.kubectl;
+        self.tool(program, arguments).await
+    }
+
+    /// Runs the real helm as an administrator; gives its standard output.
+    ///
+    /// # Errors
+    /// As [`Context::kubectl`].
+    pub async fn helm(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let program = &self.environment.order.parts.helm;
+        self.tool(program, arguments).await
+    }
+
+    async fn tool(&self, program: &camino::Utf8Path, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new(program)
+            .args(arguments)
+            .env("KUBECONFIG", self.environment.admin_kubeconfig())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .with_context(|| format!("run {program}"))?;
+        anyhow::ensure!(
+            output.status.success(),
+            "{} {} failed: {}",
+            program.file_name().unwrap_or_default(),
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}

@@ -1,0 +1,101 @@
+//! A runner does one job, goes, and is replaced.
+//!
+//! Source: the guide: "a runner that has done a workflow is deleted automatically; a new runner and pod fill its place quickly". ARC
+//! makes no DELETE call for it: GHES removes the runner by itself. Not covered: volume (many jobs over several runners).
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use harness::arc::resources;
+use harness::cluster::{Seen, eventually};
+use harness::model::{Capability, Check, Claim, Profile};
+use harness::{Context, Scenario, expect};
+use kube::api::ListParams;
+
+use crate::quickstart::{dispatch, follow};
+
+pub(crate) const REPLACED: Scenario = Scenario {
+    check: || Check {
+        id: "ephemeral::replaced".into(),
+        claim: "after its job a runner is gone from GHES and the cluster without a DELETE call, and a new one is online".into(),
+        grounds: "the guide: a runner that has done a workflow is deleted, and a new runner and pod fill its place quickly".into(),
+        not_covered: "many jobs at once; a runner that crashes".into(),
+        profile: Profile::Core,
+        needs: vec![Capability::RunPods, Capability::Ledger],
+        claims: Claim::SharedArc,
+        pains: vec![11, 13],
+    },
+    run: |context| replaced(context).boxed(),
+};
+
+const DEADLINE: Duration = Duration::from_secs(45);
+
+async fn replaced(context: Context) -> anyhow::Result<()> {
+    context.apply(&context.runner_deployment()?).await?;
+    let first = await_new_online(&context, &BTreeSet::new()).await?;
+
+    let run = dispatch(&context).await?;
+    follow(&context, run).await?;
+    let done = Instant::now();
+
+    let jobs = context.ghes().jobs(&context.tenant().repository(), run).await.context("list the jobs")?;
+    let used: BTreeSet<String> = jobs.iter().filter_map(|job| job.runner_name.clone()).collect();
+    expect(format!("{first} among the runners that did the jobs"), used.contains(&first), format!("{used:?}"))?;
+    expect("a runner of its own for each job", used.len() == jobs.len(), format!("{used:?} for {} jobs", jobs.len()))?;
+    let next = await_new_online(&context, &used).await?;
+    context.measure("replacement online after the last job", done.elapsed().as_secs_f64(), "s");
+    for name in &used {
+        await_gone(&context, name).await?;
+    }
+    let deletes = deletions(&context);
+    expect("no DELETE call for a runner that did its job", deletes.is_empty(), format!("{deletes:?}"))?;
+    context.observe(format!("{used:?} did the jobs and went; {next} took their place"));
+    Ok(())
+}
+
+/// A runner that is online in GHES and not among these.
+async fn await_new_online(context: &Context, known: &BTreeSet<String>) -> anyhow::Result<String> {
+    let scope = context.tenant().enterprise();
+    let name = eventually(&format!("a runner online in GHES besides {known:?}"), DEADLINE, || async {
+        match context.ghes().runners(&scope).await {
+            Ok(list) => {
+                let new = list.iter().find(|r| r.status == "online" && !known.contains(&r.name));
+                let seen = || list.iter().map(|r| format!("{} {}", r.name, r.status)).collect::<Vec<_>>().join(", ");
+                new.map_or_else(|| Seen::NotYet(format!("[{}]", seen())), |r| Seen::Yes(r.name.clone()))
+            }
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
+    });
+    Ok(name.await?)
+}
+
+async fn await_gone(context: &Context, name: &str) -> anyhow::Result<()> {
+    let scope = context.tenant().enterprise();
+    let runners = context.objects(&resources::runner());
+    eventually(&format!("{name} gone from GHES and from the cluster after its job"), DEADLINE, || async {
+        let in_ghes = match context.ghes().runners(&scope).await {
+            Ok(list) => list.iter().any(|r| r.name == name),
+            Err(error) => return Seen::NotYet(error.to_string()),
+        };
+        let in_cluster = match runners.list(&ListParams::default()).await {
+            Ok(list) => list.items.iter().any(|r| r.metadata.name.as_deref() == Some(name)),
+            Err(error) => return Seen::NotYet(error.to_string()),
+        };
+        if in_ghes || in_cluster {
+            Seen::NotYet(format!("in GHES: {in_ghes}, in the cluster: {in_cluster}"))
+        } else {
+            Seen::Yes(())
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+/// DELETE calls for runners of this scenario's enterprise.
+fn deletions(context: &Context) -> Vec<String> {
+    let prefix = format!("/api/v3/enterprises/{}/actions/runners/", context.tenant().name);
+    let all = context.hand().ledger().recent();
+    all.iter().filter(|r| r.method == "DELETE" && r.path.starts_with(&prefix)).map(|r| r.path.clone()).collect()
+}

@@ -1,0 +1,318 @@
+//! `cargo xtask e2e`: flags in, a checked [`Plan`] out; then build, then become the scenario runner.
+//!
+//! Everything that can be refused without building is refused first: a wrong flag costs no minutes.
+
+mod cluster;
+mod pins;
+mod words;
+
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use anyhow::Context;
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::ValueEnum;
+use harness_model::{OutputFormat, PLAN_VARIABLE, Plan, Profile};
+
+use crate::foreground::{Foreground, become_program};
+use crate::programs::{self, Built, FOR_A_RUN, Program};
+use crate::refusal::Refusal;
+
+/// Bring up a cluster with the real cert-manager and the real ARC, run the checks, report, tear down
+#[derive(Debug, clap::Parser)]
+pub(crate) struct E2e {
+    /// Substrings of check ids; none takes all of the profile
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Where the control plane runs
+    #[arg(long, value_enum, default_value_t = cluster::Wanted::Auto)]
+    cluster: cluster::Wanted,
+    /// The GHES behind the cluster
+    #[arg(long, value_name = "mock", default_value = "mock")]
+    ghes: String,
+    /// How much of the catalogue
+    #[arg(long, value_enum, default_value_t = ProfileName::Core)]
+    profile: ProfileName,
+    /// ARC's version, as pinned in kind/versions.toml, which also marks the default
+    #[arg(long, value_name = "VERSION", conflicts_with = "arc_manager")]
+    arc: Option<String>,
+    /// A manager program of one's own, to put under the suite
+    #[arg(long, value_name = "PATH")]
+    arc_manager: Option<Utf8PathBuf>,
+    /// A webhook server program of one's own
+    #[arg(long, value_name = "PATH", requires = "arc_manager")]
+    arc_webhook_server: Option<Utf8PathBuf>,
+    /// The wall clock of the controller
+    #[arg(long, value_enum, default_value_t = Clock::Real)]
+    clock: Clock,
+    /// How often ARC looks at everything again, in Go's notation
+    #[arg(long, value_name = "DURATION", default_value = "1s")]
+    sync_period: String,
+    /// Keep the environment after the run
+    #[arg(long)]
+    keep: bool,
+    /// Use the cache only; no network
+    #[arg(long)]
+    offline: bool,
+    /// The run's folder, in place of target/e2e/<run id>
+    #[arg(long, value_name = "DIR")]
+    out: Option<Utf8PathBuf>,
+    /// How the run prints
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Checks at a time; without it, as many as their claims allow
+    #[arg(long, value_name = "N")]
+    test_threads: Option<NonZeroUsize>,
+    /// Further attempts for a failed check; a pass after a failure is `flaky`
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
+    /// Seed of everything random; without it, a new one, which the report names
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// RunnerDeployment manifests in place of the guide's
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<Utf8PathBuf>,
+    /// `Cache-Control: max-age` of GHES's runner lists
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    list_max_age: u64,
+    /// A seeded defect, for the suite's proof of itself
+    #[arg(long, value_name = "NAME", hide = true)]
+    defect: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProfileName {
+    Core,
+    Extended,
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Human,
+    /// The lines of run.jsonl, as they are written
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Clock {
+    Real,
+    Controlled,
+}
+
+/// Checks, builds, and becomes the scenario runner.
+pub(crate) fn run(e2e: &E2e, root: &Utf8Path, foreground: &Foreground) -> anyhow::Result<()> {
+    let mut plan = plan(e2e, root, words::command_line(std::env::args().skip(1)))?;
+    let built = programs::build(&FOR_A_RUN, e2e.offline, root, foreground)?;
+    place_programs(&mut plan, &built)?;
+    let mut command = Command::new(built.path(Program::ScenarioRunner)?);
+    command.env(PLAN_VARIABLE, to_json(&plan)?);
+    Err(become_program(&mut command))
+}
+
+/// The plan of `cargo xtask e2e` without flags, with the programs in place: what the repository's own tests run.
+pub(crate) fn default_plan(root: &Utf8Path, built: &Built) -> anyhow::Result<Plan> {
+    let e2e = <E2e as clap::Parser>::try_parse_from(["e2e"]).context("parsing no flags")?;
+    let mut plan = plan(&e2e, root, "cargo xtask e2e".to_owned())?;
+    place_programs(&mut plan, built)?;
+    Ok(plan)
+}
+
+/// The plan as it is handed over.
+pub(crate) fn to_json(plan: &Plan) -> anyhow::Result<String> {
+    serde_json::to_string(plan).context("writing the plan as JSON")
+}
+
+/// Tells the plan where the built programs lie.
+fn place_programs(plan: &mut Plan, built: &Built) -> anyhow::Result<()> {
+    let runner = built.path(Program::Bin("runner"))?;
+    plan.programs = runner
+        .parent()
+        .context("the runner program lies in no folder")?
+        .to_string();
+    Ok(())
+}
+
+/// Everything that can be said of the flags without building anything.
+fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Result<Plan> {
+    if e2e.ghes != "mock" {
+        return Err(Refusal::usage(format!(
+            "--ghes {}: running against a real GHES is not part of this version; take --ghes mock",
+            e2e.ghes
+        ))
+        .into());
+    }
+    if e2e.clock == Clock::Controlled {
+        return Err(Refusal::usage(
+            "--clock controlled: a controlled clock is not part of this version; take --clock real",
+        )
+        .into());
+    }
+    words::check_go_duration(&e2e.sync_period)?;
+    let arc = pins::arc_version(&pins::read(root)?, e2e.arc.as_deref())?;
+    let arc_manager = e2e
+        .arc_manager
+        .as_deref()
+        .map(|path| executable("--arc-manager", path))
+        .transpose()?;
+    let arc_webhook_server = e2e
+        .arc_webhook_server
+        .as_deref()
+        .map(|path| executable("--arc-webhook-server", path))
+        .transpose()?;
+    let manifest = e2e.manifest.as_deref().map(readable_manifest).transpose()?;
+    let out = e2e.out.as_deref().map(run_folder).transpose()?;
+    let (cluster, cluster_reason) = cluster::choose(e2e.cluster, cluster::docker_engine)?;
+    Ok(Plan {
+        command,
+        filters: e2e.filters.clone(),
+        cluster,
+        cluster_reason,
+        profile: match e2e.profile {
+            ProfileName::Core => Profile::Core,
+            ProfileName::Extended => Profile::Extended,
+            ProfileName::All => Profile::All,
+        },
+        arc,
+        arc_manager,
+        arc_webhook_server,
+        sync_period: e2e.sync_period.clone(),
+        keep: e2e.keep,
+        offline: e2e.offline,
+        out,
+        format: match e2e.format {
+            Format::Human => OutputFormat::Human,
+            Format::Json => OutputFormat::Json,
+        },
+        test_threads: e2e.test_threads.map(NonZeroUsize::get),
+        retries: e2e.retries,
+        seed: e2e.seed.unwrap_or_else(words::fresh_seed),
+        manifest,
+        defect: e2e.defect.clone(),
+        list_max_age: e2e.list_max_age,
+        repository: root.to_string(),
+        programs: String::new(),
+    })
+}
+
+fn executable(flag: &str, path: &Utf8Path) -> anyhow::Result<String> {
+    let metadata = std::fs::metadata(path)
+        .map_err(|error| Refusal::usage(format!("{flag} {path}: no such program: {error}")))?;
+    if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
+        return Err(Refusal::usage(format!("{flag} {path}: not an executable file (chmod +x?)")).into());
+    }
+    absolute(path)
+}
+
+fn readable_manifest(path: &Utf8Path) -> anyhow::Result<String> {
+    let unreadable = |why: String| Refusal::usage(format!("--manifest {path}: cannot be read: {why}"));
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(unreadable("not a file".to_owned()).into());
+    }
+    std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    absolute(path)
+}
+
+fn run_folder(path: &Utf8Path) -> anyhow::Result<String> {
+    if path.exists() && !path.is_dir() {
+        return Err(Refusal::usage(format!("--out {path}: not a folder")).into());
+    }
+    absolute(path)
+}
+
+fn absolute(path: &Utf8Path) -> anyhow::Result<String> {
+    let absolute = camino::absolute_utf8(path).with_context(|| format!("making {path} absolute"))?;
+    Ok(absolute.into_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use camino_tempfile::Utf8TempDir;
+    use clap::Parser;
+    use harness_model::{ClusterChoice, Exit};
+
+    use super::*;
+    use crate::refusal::exit_of;
+
+    fn repository() -> Utf8TempDir {
+        let root = Utf8TempDir::new().expect("a temporary folder");
+        fs_err::create_dir(root.path().join("kind")).expect("the folder is ours");
+        let pins = "[[part]]\nname = \"arc-manager\"\nversion = \"v0.27.6\"\ndefault = true\n";
+        fs_err::write(root.path().join("kind/versions.toml"), pins).expect("the folder is ours");
+        root
+    }
+
+    fn plan_of(flags: &[&str]) -> anyhow::Result<Plan> {
+        let root = repository();
+        let e2e = E2e::try_parse_from(["e2e"].iter().chain(flags))
+            .map_err(|error| Refusal::usage(error.to_string()))?;
+        plan(&e2e, root.path(), "cargo xtask e2e".to_owned())
+    }
+
+    fn refused(flags: &[&str]) -> (Exit, String) {
+        let error = plan_of(flags).expect_err("this must be refused");
+        (exit_of(&error), error.to_string())
+    }
+
+    #[test]
+    fn flags_become_the_plan() {
+        let plan = plan_of(&[
+            "quickstart",
+            "--cluster",
+            "local",
+            "--arc",
+            "0.27.6",
+            "--retries",
+            "2",
+            "--seed",
+            "7",
+        ])
+        .expect("these flags are good");
+
+        assert_eq!(plan.filters, ["quickstart"]);
+        assert_eq!(plan.cluster, ClusterChoice::Local);
+        assert_eq!((plan.arc.as_str(), plan.retries, plan.seed), ("v0.27.6", 2, 7));
+        assert_eq!((plan.sync_period.as_str(), plan.list_max_age), ("1s", 0));
+    }
+
+    #[test]
+    fn wrong_flags_are_usage_and_say_what_to_take() {
+        for (flags, hint) in [
+            (vec!["--arc", "9.9.9"], "--arc-manager PATH"),
+            (
+                vec!["--arc", "0.27.6", "--arc-manager", "/bin/true"],
+                "cannot be used with",
+            ),
+            (vec!["--arc-webhook-server", "/bin/true"], "--arc-manager"),
+            (vec!["--arc-manager", "/nonexistent"], "no such program"),
+            (vec!["--arc-manager", "/etc/passwd"], "not an executable file"),
+            (vec!["--manifest", "/nonexistent.yaml"], "cannot be read"),
+            (vec!["--manifest", "/"], "not a file"),
+            (vec!["--out", "/etc/passwd"], "not a folder"),
+            (vec!["--sync-period", "soon"], "1m30s"),
+            (vec!["--test-threads", "0"], "--test-threads"),
+            (vec!["--ghes", "https://ghes.example.com"], "--ghes mock"),
+            (vec!["--clock", "controlled"], "--clock real"),
+            (vec!["--cluster", "existing"], "--cluster local"),
+            (vec!["--colour"], "unexpected argument"),
+        ] {
+            let (exit, message) = refused(&flags);
+
+            assert_eq!(exit, Exit::Usage, "{flags:?}: {message}");
+            assert!(
+                message.contains(hint),
+                "{flags:?} must mention {hint:?}: {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_foreign_manager_is_taken_by_its_absolute_path() {
+        let plan = plan_of(&["--cluster", "local", "--arc-manager", "/bin/true"]).expect("it is a program");
+
+        assert_eq!(plan.arc_manager.as_deref(), Some("/bin/true"));
+    }
+}

@@ -19,7 +19,7 @@ use kube::Client;
 use kube::api::DeleteParams;
 use mock_ghes::{Hand, Server};
 
-pub(crate) use bring_up::{UpError, up};
+pub(crate) use bring_up::up;
 pub use defect::Defect;
 pub use tenant::Tenant;
 
@@ -148,9 +148,7 @@ impl Environment {
         {
             tracing::warn!(%error, "the node did not stop cleanly");
         }
-        for process in self.cert_manager {
-            process.stop(Duration::from_secs(1)).await;
-        }
+        futures::future::join_all(self.cert_manager.into_iter().map(|process| process.stop(Duration::ZERO))).await;
         self.plane.stop().await;
         if let Err(error) = self.server.shutdown().await {
             let message = format!("the mock GHES failed: {error}");

@@ -67,8 +67,9 @@ async fn await_new_online(context: &Context, known: &BTreeSet<String>) -> anyhow
             }
             Err(error) => Seen::NotYet(error.to_string()),
         }
-    });
-    Ok(name.await?)
+    })
+    .await?;
+    Ok(name)
 }
 
 async fn await_gone(context: &Context, name: &str) -> anyhow::Result<()> {

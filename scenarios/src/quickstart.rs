@@ -55,7 +55,7 @@ async fn workflow(context: Context) -> anyhow::Result<()> {
 /// Dispatches the quickstart in the scenario's repository.
 pub(crate) async fn dispatch(context: &Context) -> anyhow::Result<RunId> {
     let repository = context.tenant().repository();
-    let run = context.ghes().dispatch(&repository, "quickstart.yml", "main", serde_json::json!({})).await;
+    let run = context.ghes().dispatch(&repository, "quickstart.yml", "main", &[]).await;
     run.context("dispatch the quickstart")
 }
 

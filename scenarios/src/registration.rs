@@ -71,8 +71,9 @@ async fn await_running(context: &Context) -> anyhow::Result<String> {
             }
             Err(error) => Seen::NotYet(error.to_string()),
         }
-    });
-    Ok(found.await?)
+    })
+    .await?;
+    Ok(found)
 }
 
 async fn await_events(context: &Context, runner: &str) -> anyhow::Result<()> {
@@ -113,8 +114,9 @@ async fn await_online(context: &Context, runner: &str) -> anyhow::Result<BTreeSe
             },
             Err(error) => Seen::NotYet(error.to_string()),
         }
-    });
-    Ok(labels.await?)
+    })
+    .await?;
+    Ok(labels)
 }
 
 /// What `kubectl get runner` prints, column by column as in the guide.

@@ -155,15 +155,16 @@ async fn chart(context: Context) -> anyhow::Result<()> {
     let helm = context.helm(&["version", "--short"]).await?;
     let shown = context.helm(&["show", "chart", context.arc_chart().as_str()]).await?;
     let chart: Value = harness_yaml::manifest(&shown).context("read what helm shows")?;
-    let roles = context.kubectl(&["get", "clusterrole", "actions-runner-controller-manager", "-o", "json"]).await?;
-    let role: Value = serde_json::from_str(&roles).context("read the role")?;
+    let installed = ["get", "serviceaccount", "actions-runner-controller", "-n", "actions-runner-system", "-o", "json"];
+    let account = context.kubectl(&installed).await?;
+    let account: Value = serde_json::from_str(&account).context("read the service account")?;
 
     expect("helm version v3.18.4", helm.trim().starts_with("v3.18.4"), helm.trim())?;
-    let label = |name: &str| role["metadata"]["labels"][name].as_str().unwrap_or_default().to_owned();
+    let label = |name: &str| account["metadata"]["labels"][name].as_str().unwrap_or_default().to_owned();
     let text = |name: &str| chart[name].as_str().unwrap_or_default().to_owned();
     let (name, version, app_version) = (text("name"), text("version"), text("appVersion"));
-    expect_equal("helm.sh/chart of the installed role", &format!("{name}-{version}"), &label("helm.sh/chart"))?;
-    expect_equal("app version of the installed role", &app_version, &label("app.kubernetes.io/version"))?;
+    expect_equal("helm.sh/chart of the installed service account", &format!("{name}-{version}"), &label("helm.sh/chart"))?;
+    expect_equal("app version of the installed service account", &app_version, &label("app.kubernetes.io/version"))?;
     context.observe(format!("chart {name}-{version}, made for {app_version}"));
     Ok(())
 }

@@ -108,7 +108,7 @@ impl Controller {
     /// Ends the manager and what serves it.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.process.stop(Duration::from_secs(5)).await;
+        self.process.stop(Duration::from_secs(1)).await;
         self.tasks.wait().await;
     }
 }

@@ -9,7 +9,7 @@ use harness_cluster::local::{ControlPlane, PlaneError, PlaneParts, Ports, enclos
 use harness_cluster::{Applier, ApplyError, EvidenceError, Process, Recorder, Seen, WaitError, watch_object};
 use harness_ghes::{Ghes, GhesError, Target};
 use harness_model::{Event, Exit, Origin, Part};
-use harness_node::{ImageTable, Node, NodeConfig, NodeError, Tls};
+use harness_node::{HostFile, ImageTable, Node, NodeConfig, NodeError, Tls};
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
 use kube::api::ApiResource;
 use kube::{Api, Client};
@@ -196,6 +196,7 @@ struct Base {
 /// What needs nothing else: the mock GHES, the control plane, the rendered charts.
 async fn base(order: &Order, site: &Site, emitter: &Emitter, defect: Option<Defect>) -> Result<Base, UpError> {
     let parts = &order.parts;
+    let address = site.address.to_string();
     let plane = ControlPlane::start(
         PlaneParts {
             etcd: parts.etcd.clone(),
@@ -204,7 +205,7 @@ async fn base(order: &Order, site: &Site, emitter: &Emitter, defect: Option<Defe
             scheduler: parts.kube_scheduler.clone(),
         },
         site.ports,
-        &site.address.to_string(),
+        &address,
         &site.state,
         &site.logs,
     );
@@ -267,7 +268,7 @@ async fn start_ghes(
     if let Some(defect) = defect.and_then(Defect::in_mock) {
         hand.seed_defect(defect).await;
     }
-    let token = hand.pat();
+    let token = hand.pat().clone();
     let url = site.ghes_url().parse().map_err(|error: url::ParseError| UpError::Files {
         what: format!("read the address {}", site.ghes_url()),
         source: std::io::Error::other(error),
@@ -326,10 +327,10 @@ async fn start_node(order: &Order, site: &Site, plane: &ControlPlane) -> Result<
             client_ca_pem: plane.ca.pem().to_owned(),
             state: site.state.join("node"),
             pod_init: programs.join("pod-init"),
-            images: ImageTable::standard(&programs.join("runner")),
+            images: ImageTable::standard(programs.join("runner")),
             service_host: (site.address.to_string(), site.ports.api_server),
             logs: Some(order.folder.join("evidence/pods")),
-            host_files: vec![("/etc/hosts".into(), enclosure::hosts(&[GHES_HOST]))],
+            host_files: vec![HostFile { path: "/etc/hosts".into(), content: enclosure::hosts(&[GHES_HOST]) }],
         },
     )
     .await?;

@@ -65,7 +65,7 @@ impl Defect {
             Defect::StaleCheckout => "GHES serves a checkout of the commit before",
             Defect::ShortNameGone => "the RunnerDeployment definition has no short name",
             Defect::OtherIssuer => "the serving certificate comes from another issuer",
-            Defect::Relabelled => "the chart's objects carry another chart version",
+            Defect::Relabelled => "the chart's service account carries another chart version",
             Defect::UnaskedWebhook => "the validating webhook is not asked about RunnerDeployments",
             Defect::CainjectorKilled => "cert-manager's cainjector is killed",
         }
@@ -120,7 +120,7 @@ impl Defect {
                 other["metadata"]["name"] = json!("another-issuer");
                 return vec![other];
             }
-            Defect::Relabelled if kind == "ClusterRole" || kind == "Service" || kind == "ServiceAccount" => {
+            Defect::Relabelled if kind == "ServiceAccount" => {
                 if let Some(label) = manifest.pointer_mut("/metadata/labels/helm.sh~1chart") {
                     *label = json!("actions-runner-controller-0.0.0");
                 }

@@ -20,11 +20,13 @@ impl Emitter {
     /// An emitter to standard output, which belongs to the supervisor: nothing else may write there.
     pub(crate) fn to_supervisor(redactor: Redactor) -> (Emitter, Written) {
         let (lines, mut received) = mpsc::unbounded_channel::<Line>();
+        let cleaner = redactor.clone();
         let written = tokio::task::spawn_blocking(move || {
             let mut out = std::io::stdout().lock();
             while let Some(line) = received.blocking_recv() {
                 let text = serde_json::to_string(&line).map_err(std::io::Error::other)?;
-                writeln!(out, "{text}")?;
+                // Only this process knows the run's tokens. They hold no character that JSON escapes.
+                writeln!(out, "{}", cleaner.clean(&text))?;
                 out.flush()?;
             }
             Ok(())

@@ -129,6 +129,8 @@ async fn interrupted(signals: &mut watch::Receiver<Signal>) {
 async fn end_when_orphaned(mut signals: watch::Receiver<Signal>) {
     if signals.wait_for(|signal| *signal == Signal::Orphaned).await.is_ok() {
         tracing::error!("the supervisor is gone: ending everything");
+        // Ends this process and whatever it started. Inside namespaces of its own the kernel would do so anyway.
+        let _ = nix::sys::signal::killpg(nix::unistd::getpgrp(), nix::sys::signal::Signal::SIGKILL);
         std::process::exit(i32::from(Exit::Harness.code()));
     }
 }

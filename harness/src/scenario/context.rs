@@ -116,7 +116,7 @@ impl Context {
             None => fixtures::runner_deployment(),
         };
         let placed = fixtures::in_namespace(given, &self.namespace);
-        Ok(fixtures::for_scope(placed, &fixtures::Scope::Enterprise(self.tenant.name.clone())))
+        Ok(fixtures::for_scope(placed, &self.tenant.enterprise()))
     }
 
     /// Tells something worth a line.

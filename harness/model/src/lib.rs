@@ -11,6 +11,7 @@ mod lifeline;
 mod part;
 mod plan;
 mod redactor;
+mod scope;
 mod verdict;
 
 pub use capability::Capability;
@@ -21,4 +22,5 @@ pub use lifeline::INTERRUPT;
 pub use part::{Origin, Part};
 pub use plan::{ClusterChoice, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan};
 pub use redactor::{REDACTED, Redactor};
+pub use scope::Scope;
 pub use verdict::Verdict;

@@ -1,0 +1,96 @@
+//! The operations on a GHES, as errors name them, and the rights that each needs.
+
+use harness_model::Scope;
+use octocrab::models::{JobId, RunId, RunnerId};
+
+use crate::Repo;
+
+/// What was being done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Operation {
+    /// Reading `/meta`, the first call.
+    #[error("connect to GHES at {0}")]
+    Connect(
+        /// Its address.
+        String,
+    ),
+    /// Listing runners.
+    #[error("list the runners of {0}")]
+    ListRunners(
+        /// Whose.
+        Scope,
+    ),
+    /// Removing a runner.
+    #[error("delete runner {runner} of {scope}")]
+    DeleteRunner {
+        /// Whose.
+        scope: Scope,
+        /// Which.
+        runner: RunnerId,
+    },
+    /// Dispatching a workflow and finding its run.
+    #[error("dispatch workflow {workflow} of {repo} at {git_ref}")]
+    Dispatch {
+        /// The repository.
+        repo: Repo,
+        /// File name or id.
+        workflow: String,
+        /// Branch or tag.
+        git_ref: String,
+    },
+    /// Reading a run.
+    #[error("read run {run} of {repo}")]
+    ReadRun {
+        /// The repository.
+        repo: Repo,
+        /// The run.
+        run: RunId,
+    },
+    /// Listing the jobs of a run.
+    #[error("list the jobs of run {run} of {repo}")]
+    ListJobs {
+        /// The repository.
+        repo: Repo,
+        /// The run.
+        run: RunId,
+    },
+    /// Cancelling a run.
+    #[error("cancel run {run} of {repo}")]
+    CancelRun {
+        /// The repository.
+        repo: Repo,
+        /// The run.
+        run: RunId,
+    },
+    /// Reading a job's log.
+    #[error("read the log of job {job} of {repo}")]
+    ReadJobLog {
+        /// The repository.
+        repo: Repo,
+        /// The job.
+        job: JobId,
+    },
+    /// Reading the newest commit of a branch.
+    #[error("read branch {branch} of {repo}")]
+    ReadBranch {
+        /// The repository.
+        repo: Repo,
+        /// Without `refs/heads/`.
+        branch: String,
+    },
+}
+
+impl Operation {
+    /// The rights that the documentation asks of a classic personal access token for this.
+    pub(crate) fn rights(&self) -> &'static str {
+        match self {
+            Operation::Connect(_) => "no scope",
+            Operation::ListRunners(scope) | Operation::DeleteRunner { scope, .. } => match scope {
+                Scope::Enterprise(_) => "the scope manage_runners:enterprise, of an enterprise owner",
+                Scope::Organization(_) => "the scope admin:org, of an organization owner",
+                Scope::Repository { .. } => "the scope repo, of an administrator of the repository",
+            },
+            _ => "the scope repo, of somebody who may write to the repository",
+        }
+    }
+}

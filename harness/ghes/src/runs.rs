@@ -1,0 +1,71 @@
+//! Workflow runs and their jobs, and the branch they ran on.
+
+use octocrab::models::RunId;
+use octocrab::models::repos::Branch;
+
+use crate::retry::{self, Repeat};
+use crate::{Ghes, GhesError, Job, Operation, Repo, Run};
+
+impl Ghes {
+    /// A run, as it stands now.
+    ///
+    /// # Errors
+    /// [`GhesError`].
+    pub async fn run(&self, repo: &Repo, run: RunId) -> Result<Run, GhesError> {
+        let operation = Operation::ReadRun {
+            repo: repo.clone(),
+            run,
+        };
+        self.get(operation, &format!("/repos/{repo}/actions/runs/{run}"))
+            .await
+    }
+
+    /// The jobs of a run's newest attempt, from all pages.
+    ///
+    /// # Errors
+    /// [`GhesError`].
+    pub async fn jobs(&self, repo: &Repo, run: RunId) -> Result<Vec<Job>, GhesError> {
+        let operation = Operation::ListJobs {
+            repo: repo.clone(),
+            run,
+        };
+        self.list(
+            operation,
+            &format!("/repos/{repo}/actions/runs/{run}/jobs?per_page=100"),
+        )
+        .await
+    }
+
+    /// Asks GHES to cancel a run.
+    ///
+    /// # Errors
+    /// [`GhesError`]: 409 for a run that has ended.
+    pub async fn cancel(&self, repo: &Repo, run: RunId) -> Result<(), GhesError> {
+        let operation = Operation::CancelRun {
+            repo: repo.clone(),
+            run,
+        };
+        retry::call(operation, Repeat::Harmful, |_| async {
+            self.crab
+                .actions()
+                .cancel_workflow_run(&repo.owner, &repo.name, run)
+                .await
+        })
+        .await
+    }
+
+    /// The newest commit of a branch, as 40 hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`GhesError`].
+    pub async fn branch_head(&self, repo: &Repo, branch: &str) -> Result<String, GhesError> {
+        let operation = Operation::ReadBranch {
+            repo: repo.clone(),
+            branch: branch.to_owned(),
+        };
+        let branch: Branch = self
+            .get(operation, &format!("/repos/{repo}/branches/{branch}"))
+            .await?;
+        Ok(branch.commit.sha)
+    }
+}

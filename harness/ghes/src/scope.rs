@@ -1,0 +1,81 @@
+//! Names of repositories. The scope of a runner is the model's [`Scope`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use harness_model::Scope;
+
+/// A repository. Displayed and parsed as `owner/name`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Repo {
+    /// The organization or user that owns it.
+    pub owner: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Not of the form `owner/name`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no repository: write OWNER/NAME")]
+pub struct InvalidRepo(
+    /// What was given.
+    pub String,
+);
+
+impl fmt::Display for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)
+    }
+}
+
+impl FromStr for Repo {
+    type Err = InvalidRepo;
+
+    fn from_str(text: &str) -> Result<Repo, InvalidRepo> {
+        let valid = |part: &str| {
+            !part.is_empty()
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        };
+        match text.split_once('/') {
+            Some((owner, name)) if valid(owner) && valid(name) => Ok(Repo {
+                owner: owner.to_owned(),
+                name: name.to_owned(),
+            }),
+            _ => Err(InvalidRepo(text.to_owned())),
+        }
+    }
+}
+
+impl From<&Repo> for Scope {
+    fn from(repo: &Repo) -> Scope {
+        Scope::Repository {
+            owner: repo.owner.clone(),
+            name: repo.name.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_read_as_it_is_shown() {
+        let repo: Repo = "dogecompany/quick.start"
+            .parse()
+            .expect("owner and name are given");
+
+        assert_eq!(repo.to_string(), "dogecompany/quick.start");
+    }
+
+    #[test]
+    fn anything_but_owner_and_name_is_refused() {
+        for text in ["dogecompany", "/quickstart", "dogecompany/", "a/b/c", "a/b?c"] {
+            let error = Repo::from_str(text).expect_err("this names no repository");
+
+            assert_eq!(error, InvalidRepo(text.to_owned()));
+        }
+    }
+}

@@ -14,7 +14,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(100);
 /// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
-    #[error("SSL_CERT_FILE cannot be read")]
+    #[error("SSL_CERT_FILE: {0}")]
     Read(#[source] std::io::Error),
     #[error("SSL_CERT_FILE {path} holds no certificate in PEM form")]
     Empty { path: camino::Utf8PathBuf },

@@ -248,8 +248,10 @@ impl Job {
         } else {
             plan.name.clone()
         };
-        name.resolve(&context)
-            .map_or_else(|_| "Run".to_owned(), |name| self.masker.mask(&name.to_string()))
+        let name = name
+            .resolve(&context)
+            .map_or_else(|_| "Run".to_owned(), |name| name.to_string());
+        self.masker.mask(name.trim().lines().next().unwrap_or_default())
     }
 
     fn pend(&self, step: &MainStep, order: usize, scope: &Scope) {

@@ -27,6 +27,7 @@ const TRIES: u32 = 3;
 enum Telling {
     Line {
         record: String,
+        at: String,
         text: String,
     },
     Record(Map<String, Value>),
@@ -60,9 +61,11 @@ impl Reporter {
 
     /// A line of a step's log. Masked here; lines within the text become lines of the log.
     pub(crate) fn line(&self, record: &str, text: &str) {
+        let at = now();
         for text in self.masker.mask(text).split('\n') {
             self.tell(Telling::Line {
                 record: record.to_owned(),
+                at: at.clone(),
                 text: text.trim_end_matches('\r').to_owned(),
             });
         }
@@ -152,7 +155,7 @@ impl Backlog {
 
     async fn take(&mut self, telling: Telling) {
         match telling {
-            Telling::Line { record, text } => self.line(record, text).await,
+            Telling::Line { record, at, text } => self.line(record, &at, &text).await,
             Telling::Record(fields) => self.merge(fields),
             Telling::CloseLog { record } => self.close(&record).await,
             Telling::Attachment { kind, record, text } => {
@@ -163,15 +166,15 @@ impl Backlog {
         }
     }
 
-    async fn line(&mut self, record: String, text: String) {
-        let stamped = format!("{} {text}\n", now());
+    async fn line(&mut self, record: String, at: &str, text: &str) {
+        let stamped = format!("{at} {text}\n");
         let job = self.service.job_id.clone();
         self.append(&job, &stamped).await;
         let number = self.append(&record, &stamped).await;
         let shown = text
             .char_indices()
             .nth(FEED_WIDTH)
-            .map_or(text.as_str(), |(end, _)| &text[..end])
+            .map_or(text, |(end, _)| &text[..end])
             .to_owned();
         self.feed.push((record, number, shown));
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use camino::Utf8Path;
 
 use crate::foreground::{Foreground, become_program};
-use crate::programs::{self, Program};
+use crate::programs::{self, FOR_A_RUN, Program};
 
 /// Arguments that are the other program's to understand, `--help` included.
 #[derive(Debug, clap::Args)]
@@ -23,28 +23,21 @@ pub(crate) fn harness(
     root: &Utf8Path,
     foreground: &Foreground,
 ) -> anyhow::Result<()> {
-    become_bin("harness", Some(verb), forwarded, root, foreground)
+    // All programs of a run, not this one alone: without the test target cargo resolves other features, and what a run
+    // has just compiled would be compiled once more.
+    let built = programs::build(&FOR_A_RUN, false, root, foreground)?;
+    let mut command = Command::new(built.path(Program::Bin("harness"))?);
+    Err(become_program(command.arg(verb).args(&forwarded.args)))
 }
 
-/// Becomes `mock-ghes ARGS…`.
+/// Becomes `mock-ghes ARGS…`. Builds it alone: who wants the mock need not wait for the rest.
 pub(crate) fn mock_ghes(
     forwarded: &Forwarded,
     root: &Utf8Path,
     foreground: &Foreground,
 ) -> anyhow::Result<()> {
-    become_bin("mock-ghes", None, forwarded, root, foreground)
-}
-
-fn become_bin(
-    name: &'static str,
-    verb: Option<&str>,
-    forwarded: &Forwarded,
-    root: &Utf8Path,
-    foreground: &Foreground,
-) -> anyhow::Result<()> {
-    let program = Program::Bin(name);
+    let program = Program::Bin("mock-ghes");
     let built = programs::build(&[program], false, root, foreground)?;
     let mut command = Command::new(built.path(program)?);
-    command.args(verb).args(&forwarded.args);
-    Err(become_program(&mut command))
+    Err(become_program(command.args(&forwarded.args)))
 }

@@ -1,7 +1,7 @@
 //! Builds programs of this workspace with one cargo invocation, and says where they lie.
 //!
-//! Cargo's own progress goes to stderr. The whole workspace is selected each time: a narrower selection would resolve other features
-//! and compile the shared crates twice.
+//! Cargo's own progress goes to stderr. The whole workspace is selected each time, as `cargo test --workspace` does: a narrower
+//! selection would resolve other features and compile the shared crates once more.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};

@@ -16,6 +16,7 @@ use crate::{Defect, FaultRule};
 pub struct Hand {
     app: App,
     address: SocketAddr,
+    pat: SecretString,
 }
 
 impl std::fmt::Debug for Hand {
@@ -27,8 +28,8 @@ impl std::fmt::Debug for Hand {
 }
 
 impl Hand {
-    pub(crate) fn new(app: App, address: SocketAddr) -> Self {
-        Hand { app, address }
+    pub(crate) fn new(app: App, address: SocketAddr, pat: SecretString) -> Self {
+        Hand { app, address, pat }
     }
 
     /// The server's URL by its address, for example `http://127.0.0.1:4000`.
@@ -49,10 +50,10 @@ impl Hand {
         &self.app.admin_token
     }
 
-    /// The world's first personal access token, if it has one.
+    /// The world's first personal access token.
     #[must_use]
-    pub fn pat(&self) -> Option<&SecretString> {
-        self.app.world.tokens.first()?.token.as_ref()
+    pub fn pat(&self) -> SecretString {
+        self.pat.clone()
     }
 
     /// Every request and its answer.
@@ -109,20 +110,14 @@ impl Hand {
         self.app.faults.clear();
     }
 
-    /// Breaks a promise from now on.
-    ///
-    /// # Errors
-    /// [`Stopped`]
-    pub async fn seed_defect(&self, defect: Defect) -> Result<(), Stopped> {
-        self.app.state.ask(SeedDefect(defect)).await
+    /// Breaks a promise from now on. (A server that has stopped keeps none.)
+    pub async fn seed_defect(&self, defect: Defect) {
+        let _stopped = self.app.state.ask(SeedDefect(defect)).await;
     }
 
     /// Keeps all promises again.
-    ///
-    /// # Errors
-    /// [`Stopped`]
-    pub async fn clear_defects(&self) -> Result<(), Stopped> {
-        self.app.state.ask(ClearDefects).await
+    pub async fn clear_defects(&self) {
+        let _stopped = self.app.state.ask(ClearDefects).await;
     }
 
     /// Ends a token at once. Replies whether it was in force.

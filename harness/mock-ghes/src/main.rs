@@ -81,7 +81,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let line = serde_json::json!({
         "url": hand.url(),
         "ca": tls.map(|identity| identity.ca_pem),
-        "pat": hand.pat().map(|pat| pat.expose_secret()),
+        "pat": hand.pat().expose_secret(),
         "admin_url": hand.admin_url(),
         "admin_token": hand.admin_token().expose_secret(),
     });

@@ -97,7 +97,6 @@ pub struct MockGhes;
 
 impl MockGhes {
     /// A server with the default world, plain HTTP, a free port of the loopback, and a temporary folder.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder {
             world: World::default(),
@@ -180,6 +179,11 @@ impl Builder {
                 .get_or_insert_with(|| SecretString::from(random_token("ghp_")));
             self.redactor.learn(value.expose_secret());
         }
+        let pat = world
+            .tokens
+            .first()
+            .and_then(|token| token.token.clone())
+            .unwrap_or_default();
         let temporary = match self.data {
             Some(_) => None,
             None => Some(camino_tempfile::tempdir().map_err(|source| StartError::Data {
@@ -269,7 +273,7 @@ impl Builder {
             state: Some(state_task),
             _temporary: temporary,
         };
-        Ok((server, Hand::new(app, address)))
+        Ok((server, Hand::new(app, address, pat)))
     }
 }
 

@@ -231,6 +231,13 @@ impl World {
                 });
             }
         }
+        if self.tokens.is_empty() {
+            let message = "the world has no token, so nobody could use it: add one to `tokens`".to_owned();
+            return Some(Contradiction {
+                at: "tokens".into(),
+                message,
+            });
+        }
         for token in &self.tokens {
             if self.user(&token.user).is_none() {
                 let message = format!(
@@ -401,7 +408,8 @@ mod tests {
     fn scopes_reach_their_own_repositories_only() {
         let world = load(
             "enterprises: [{slug: e}]\norganizations: [{login: in, enterprise: e}, {login: out}]\n\
-             repositories: [{owner: in, name: a}, {owner: in, name: b}, {owner: out, name: a}]\n",
+             repositories: [{owner: in, name: a}, {owner: in, name: b}, {owner: out, name: a}]\n\
+             users: [{login: u}]\ntokens: [{user: u}]\n",
         )
         .expect("the world is consistent");
         let name = |owner: &str, name: &str| RepositoryName {

@@ -10,6 +10,8 @@ mod queue;
 mod run;
 mod runner;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod token;
 
@@ -134,6 +136,25 @@ fn next(id: &mut u64) -> u64 {
 }
 
 impl State {
+    fn new(world: Arc<World>, secret: TokenSecret, redactor: Redactor) -> Self {
+        State {
+            tokens: token::Tokens::of(&world),
+            world,
+            secret,
+            redactor,
+            runners: BTreeMap::new(),
+            departed: HashMap::new(),
+            sessions: HashMap::new(),
+            runs: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            defects: BTreeSet::new(),
+            labels: IndexMap::new(),
+            ids: Ids::default(),
+            changed: false,
+            mail: false,
+        }
+    }
+
     fn carry_out<M: Message>(&mut self, message: M) -> M::Reply {
         self.changed |= M::CHANGES;
         message.apply(self)
@@ -150,22 +171,7 @@ pub(crate) fn start(
     let (envelopes, mut inbox) = mpsc::unbounded_channel::<Envelope>();
     let (revision, revision_seen) = watch::channel(0);
     let (mailbox, mailbox_seen) = watch::channel(0);
-    let mut state = State {
-        tokens: token::Tokens::of(&world),
-        world,
-        secret,
-        redactor,
-        runners: BTreeMap::new(),
-        departed: HashMap::new(),
-        sessions: HashMap::new(),
-        runs: BTreeMap::new(),
-        jobs: BTreeMap::new(),
-        defects: BTreeSet::new(),
-        labels: IndexMap::new(),
-        ids: Ids::default(),
-        changed: false,
-        mail: false,
-    };
+    let mut state = State::new(world, secret, redactor);
     let task = tokio::spawn(async move {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

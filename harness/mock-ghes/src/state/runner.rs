@@ -4,14 +4,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::session::Contact;
 use super::{Message, State, next};
 use crate::view::{LabelView, RunnerView};
 use crate::wire::AgentKey;
 use crate::{Defect, Scope, clock};
 
 /// How long the last poll of a removed ephemeral runner is still answered.
-const FAREWELL: i64 = 10;
+const FAREWELL: i64 = 5;
 
 /// One runner.
 pub(super) struct Runner {
@@ -50,10 +49,8 @@ pub(super) struct Departed {
 
 impl State {
     pub(super) fn is_online(&self, runner: &Runner, now: Timestamp) -> bool {
-        runner
-            .session
-            .and_then(|id| self.sessions.get(&id))
-            .is_some_and(|s| s.contact(now) != Contact::Lost)
+        let session = runner.session.and_then(|id| self.sessions.get(&id));
+        session.is_some_and(|session| !self.is_lost(session, now))
     }
 
     pub(super) fn view_runner(&self, runner: &Runner, now: Timestamp) -> RunnerView {

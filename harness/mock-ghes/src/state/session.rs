@@ -71,6 +71,12 @@ impl Session {
         self.messages.retain(|message| message.job != job);
     }
 
+    /// The kinds of the messages that wait.
+    #[cfg(test)]
+    pub(super) fn kinds(&self) -> Vec<&'static str> {
+        self.messages.iter().map(|message| message.kind).collect()
+    }
+
     fn is_due(&self, now: Timestamp) -> bool {
         self.messages.iter().any(|message| message.not_before <= now)
     }
@@ -124,12 +130,25 @@ impl State {
         }
     }
 
-    /// The sessions that nobody was heard of in for too long.
+    /// Whether a session's runner must be given up: not heard of for too long, and without a lock on a job, which
+    /// counts as a sign of life for as long as it holds.
+    pub(super) fn is_lost(&self, session: &Session, now: Timestamp) -> bool {
+        let job = self
+            .runners
+            .get(&session.runner)
+            .and_then(|runner| self.jobs.get(&runner.job?));
+        let holds_lock = job
+            .and_then(|job| job.locked_until)
+            .is_some_and(|until| now < until);
+        session.contact(now) == Contact::Lost && !holds_lock
+    }
+
+    /// The sessions whose runners must be given up.
     pub(super) fn lost_sessions(&self, now: Timestamp) -> Vec<Uuid> {
         let lost = self
             .sessions
             .iter()
-            .filter(|(_, s)| s.contact(now) == Contact::Lost);
+            .filter(|(_, session)| self.is_lost(session, now));
         lost.map(|(id, _)| *id).collect()
     }
 }
@@ -166,7 +185,7 @@ impl Message for OpenSession {
             if state
                 .sessions
                 .get(&old)
-                .is_some_and(|s| s.contact(now) != Contact::Lost)
+                .is_some_and(|session| !state.is_lost(session, now))
             {
                 return Opened::Conflict;
             }
@@ -181,7 +200,8 @@ impl Message for OpenSession {
             key: random_aes_key(),
             open_polls: 0,
             last_contact: now,
-            answered: None,
+            // It will ask in a moment.
+            answered: Some(now),
             messages: Vec::new(),
         };
         runner.session = Some(id);

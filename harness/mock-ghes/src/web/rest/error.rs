@@ -17,7 +17,7 @@ pub(crate) struct ApiError {
     status: StatusCode,
     message: String,
     documentation: &'static str,
-    errors: Option<Value>,
+    errors: Option<Box<Value>>,
     /// Scopes of which one would have done.
     accepted_scopes: Option<&'static str>,
 }
@@ -65,7 +65,9 @@ impl ApiError {
     /// `Validation Failed`, with the field that failed.
     pub(crate) fn validation_failed(resource: &str, field: &str, code: &str) -> Self {
         ApiError {
-            errors: Some(json!([{"resource": resource, "field": field, "code": code}])),
+            errors: Some(Box::new(
+                json!([{"resource": resource, "field": field, "code": code}]),
+            )),
             ..ApiError::unprocessable("Validation Failed")
         }
     }
@@ -89,7 +91,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut body = json!({"message": self.message, "documentation_url": self.documentation});
         if let Some(errors) = self.errors {
-            body["errors"] = errors;
+            body["errors"] = *errors;
         }
         let mut response = (self.status, Json(body)).into_response();
         if let Some(scopes) = self.accepted_scopes {

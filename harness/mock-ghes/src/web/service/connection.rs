@@ -97,7 +97,7 @@ async fn connection_data(State(app): State<App>) -> Reply {
                 "serviceType": "distributedtask",
                 "identifier": identifier,
                 "displayName": resource,
-                "relativeToSetting": 2,
+                "relativeToSetting": "fullyQualified",
                 "relativePath": format!("/{}", template.replace('~', PLAN)),
                 "description": null,
                 "serviceOwner": uuid::Uuid::nil(),

@@ -32,6 +32,9 @@ pub const GHES_HOST: &str = "ghes.test";
 /// The ConfigMap of every scenario's namespace that holds GHES's CA.
 pub const GHES_CA: &str = "ghes-ca";
 
+/// Where the plane's state lies in the run's folder, where it has no tmpfs of its own.
+pub(crate) const STATE_FOLDER: &str = "state";
+
 /// A running environment.
 pub struct Environment {
     pub(crate) order: Order,

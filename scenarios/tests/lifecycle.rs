@@ -1,4 +1,5 @@
-//! A run that is cut short: by Ctrl-C it tears down and says 130; by `kill -9` it leaves nothing running and a record that still renders.
+//! A run that does not end as it should: by Ctrl-C it tears down and says 130; by `kill -9` it leaves nothing running and a record that
+//! still renders; a subject that dies is exit 1; a full disk is exit 3, in one sentence.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -27,7 +28,50 @@ fn main() -> ExitCode {
         trials.push(Trial::test(format!("Ctrl-C at {moment} tears down"), interrupted).with_ignored_flag(!live));
         trials.push(Trial::test(format!("kill -9 at {moment} leaves nothing"), killed).with_ignored_flag(!live));
     }
+    let failed = |result: anyhow::Result<()>| result.map_err(|error| Failed::from(format!("{error:#}")));
+    trials.push(
+        Trial::test("a manager that ends at once is a failed subject", move || failed(dead_subject()))
+            .with_ignored_flag(!live),
+    );
+    trials.push(
+        Trial::test("a full disk is told in one sentence", move || failed(full_disk())).with_ignored_flag(!live),
+    );
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn dead_subject() -> anyhow::Result<()> {
+    let mut plan = plan("dead-subject")?;
+    plan.arc_manager = Some("/bin/false".to_owned());
+
+    let output = run(&plan)?.wait_with_output()?;
+
+    let status = output.status;
+    ensure!(status.code() == Some(i32::from(Exit::CheckFailed.code())), "it ended with {status}, not with 1");
+    let summary = record(&plan)?;
+    let message = summary.broken.first().map(|broken| broken.message.clone()).unwrap_or_default();
+    ensure!(message.contains("the ARC manager ended with exit status: 1"), "it said: {message}");
+    Ok(())
+}
+
+fn full_disk() -> anyhow::Result<()> {
+    let plan = plan("full-disk")?;
+    let folder = plan.out.clone().context("the run has a folder")?;
+    std::fs::create_dir_all(&folder)?;
+    let program = std::env::var(PROGRAM_VARIABLE).context("`cargo xtask test` names the scenario runner")?;
+
+    // A disk of four pages, seen by this run alone.
+    let output = Command::new("unshare")
+        .args(["-Urm", "sh", "-c", r#"mount -t tmpfs -o size=16k tmpfs "$1" && exec "$2""#, "sh", &folder, &program])
+        .env(PLAN_VARIABLE, serde_json::to_string(&plan)?)
+        .env_remove(LIVE_VARIABLE)
+        .stdin(Stdio::null())
+        .output()?;
+
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.code() == Some(i32::from(Exit::Environment.code())), "it ended with {}: {said}", output.status);
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error:")).collect();
+    ensure!(errors.len() == 1 && errors[0].contains("No space left on device"), "it said: {said}");
+    Ok(())
 }
 
 fn interrupted(moment: &str, index: usize) -> anyhow::Result<()> {
@@ -59,19 +103,27 @@ fn killed(moment: &str, index: usize) -> anyhow::Result<()> {
 }
 
 fn start(name: &str) -> anyhow::Result<(Child, Plan)> {
+    let plan = plan(name)?;
+    Ok((run(&plan)?, plan))
+}
+
+fn plan(name: &str) -> anyhow::Result<Plan> {
     let plan = std::env::var(PLAN_VARIABLE).context("`cargo xtask test` gives a plan")?;
     let mut plan: Plan = serde_json::from_str(&plan)?;
     plan.format = OutputFormat::Json;
     plan.out = Some(format!("{}/target/e2e/lifecycle/{name}", plan.repository));
+    Ok(plan)
+}
+
+fn run(plan: &Plan) -> anyhow::Result<Child> {
     let program = std::env::var_os(PROGRAM_VARIABLE).context("`cargo xtask test` names the scenario runner")?;
-    let run = Command::new(program)
-        .env(PLAN_VARIABLE, serde_json::to_string(&plan)?)
+    Command::new(program)
+        .env(PLAN_VARIABLE, serde_json::to_string(plan)?)
         .env_remove(LIVE_VARIABLE)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .context("start the run")?;
-    Ok((run, plan))
+        .context("start the run")
 }
 
 /// Reads the run's lines until one holds `moment`; a thread reads the rest. Gives the processes that the run has by then.

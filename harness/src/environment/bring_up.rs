@@ -17,7 +17,7 @@ use mock_ghes::{Hand, MockGhes, Server, StartError, TlsIdentity};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{Defect, Environment, GHES_HOST, tenant};
+use super::{Defect, Environment, GHES_HOST, STATE_FOLDER, tenant};
 use crate::arc::resources;
 use crate::run::{Emitter, Order};
 
@@ -99,7 +99,7 @@ impl Site {
             (Utf8PathBuf::from(enclosure::STATE), Ports::own(), IpAddr::V4(address))
         } else {
             let ports = Ports::free().map_err(files("find free ports"))?;
-            (order.folder.join("state"), ports, IpAddr::V4(Ipv4Addr::LOCALHOST))
+            (order.folder.join(STATE_FOLDER), ports, IpAddr::V4(Ipv4Addr::LOCALHOST))
         };
         std::fs::create_dir_all(&state).map_err(files("make the state folder"))?;
         if order.enclosed {

@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::order::{INSIDE, Order, PartPaths};
 use super::sinks::{Sinks, complain};
-use crate::environment::kept;
+use crate::environment::{STATE_FOLDER, kept};
 use crate::{Defect, Scenario};
 
 /// The parts of a local run, as `kind/versions.toml` calls them.
@@ -57,7 +57,7 @@ pub(crate) fn main(plan: Plan, scenarios: &'static [Scenario]) -> Exit {
         Ok(exit) => exit,
         Err(error) => {
             complain(&format!("{error:#}"));
-            Exit::Harness
+            exit_of(&error)
         }
     }
 }
@@ -119,9 +119,14 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
     })
 }
 
-/// A missing part is the environment's fault; anything else that ends here is ours.
+/// A missing part or a disk that takes no more is the environment's fault; anything else that ends here is ours.
 fn exit_of(error: &anyhow::Error) -> Exit {
-    error.downcast_ref::<ArtifactError>().map_or(Exit::Harness, ArtifactError::exit)
+    if let Some(error) = error.downcast_ref::<ArtifactError>() {
+        return error.exit();
+    }
+    let disk = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
+    let full = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|e| disk.contains(&e.kind()));
+    if full { Exit::Environment } else { Exit::Harness }
 }
 
 async fn carry_out(
@@ -286,6 +291,13 @@ async fn inside(order: &Order, sinks: &mut Sinks, interrupts: &mut Interrupts) -
     }
     let result = listen(order, &mut child, sinks, interrupts).await;
     kept::forget(&order.folder);
+    if !order.enclosed {
+        // Keys and data of the plane; inside namespaces they lay on a tmpfs that went with it.
+        let state = order.folder.join(STATE_FOLDER);
+        if let Err(error) = std::fs::remove_dir_all(&state) {
+            sinks.event(Event::Note { text: format!("{state} could not be removed: {error}") })?;
+        }
+    }
     result
 }
 

@@ -128,7 +128,7 @@ impl Bench {
             root: self.dir.path().join("root"),
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),
             env: self.env.clone(),
-            workdir: Some("/work/here".to_owned()),
+            workdir: Some("/workdir/here".to_owned()),
             mounts: self.mounts.clone(),
         }));
         container
@@ -199,7 +199,7 @@ fn a_container_has_its_own_names_and_numbers_and_its_exit_code_comes_back() {
             .started()
             .ended();
 
-        let expected = ["the-pod", "0", "1", "/work/here", "hello"];
+        let expected = ["the-pod", "0", "1", "/workdir/here", "hello"];
         let lines: Vec<&str> = ended.stdout.lines().collect();
         assert_eq!((&lines[..5], ended.code), (&expected[..], 7), "{}", ended.stderr);
         assert_eq!(lines[5], "3", "the environment is what was given, and PWD");
@@ -215,8 +215,11 @@ fn volumes_appear_at_their_mount_paths() {
             bench.file("hosts", "10.99.0.1 ghes.test\n"),
         );
         let inner = bench.file("inner", "inner\n");
+        // A link of the host's must be followed on the host.
+        let link = bench.dir.path().join("link");
+        std::os::unix::fs::symlink(&scratch, &link).expect("the link must be made");
         let bench = bench
-            .mount(scratch.clone(), "/data/scratch", false)
+            .mount(link, "/data/scratch", false)
             .mount(hosts.clone(), "/etc/hosts", false)
             .mount(hosts.clone(), "/etc/new/folder/hosts", true)
             .mount(hosts, "/usr/local/bin/not-there-before", true)
@@ -289,9 +292,7 @@ fn sigterm_reaches_the_main_process_and_its_handler() {
 #[test]
 fn a_main_process_without_a_handler_ignores_sigterm_as_pid_1_does() {
     let bench = Bench::new(User::Own);
-    let mut container = bench
-        .start("echo ready; exec sleep 1000")
-        .started();
+    let mut container = bench.start("echo ready; exec sleep 1000").started();
     container.says();
 
     container.order(&Order::Signal(15));
@@ -386,7 +387,7 @@ fn a_hook_runs_inside_the_container() {
         assert!(matches!(reports[1], Report::Exited(0)));
         assert_eq!(
             String::from_utf8_lossy(&output.stdout),
-            "hello from the-pod in /work/here\n"
+            "hello from the-pod in /workdir/here\n"
         );
     }
 }

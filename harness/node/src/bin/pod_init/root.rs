@@ -66,12 +66,25 @@ pub(crate) fn build(launch: &Launch) -> Result<(), Failed> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), proc.as_str(), Some("proc"), flags, NONE).doing("mount /proc")?;
 
+    // Links in a source lead where the host's programs would follow them.
+    let resolve = |volume: &Mount| {
+        let source = volume
+            .source
+            .canonicalize_utf8()
+            .doing(format_args!("mount {}", volume.target))?;
+        Ok(Mount {
+            source,
+            ..volume.clone()
+        })
+    };
+    let volumes: Vec<Mount> = launch.mounts.iter().map(resolve).collect::<Result<_, Failed>>()?;
+
     // From inside, links in a mount path lead where the container's programs would follow them.
     let old = root.join(OLD.trim_start_matches('/'));
     folder(&old)?;
     pivot_root(root.as_str(), old.as_str()).doing("change the root")?;
     chdir("/").doing("enter the root")?;
-    for volume in &launch.mounts {
+    for volume in &volumes {
         mount_volume(volume)?;
     }
     umount2(OLD, MntFlags::MNT_DETACH).doing("let go of the host's root")?;

@@ -358,3 +358,56 @@ impl Drop for Server {
         self.stop.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Message, State};
+    use crate::web::SEEDED_PANIC;
+
+    #[tokio::test]
+    async fn a_handlers_panic_is_answered_and_surfaces_at_the_end() {
+        let (server, hand) = MockGhes::builder().start().await.expect("the server starts");
+
+        let answer = reqwest::get(format!("{}{SEEDED_PANIC}", hand.url()))
+            .await
+            .expect("the server answers");
+        let after = reqwest::get(format!("{}/api/v3/meta", hand.url()))
+            .await
+            .expect("the server answers");
+        let error = server.shutdown().await.expect_err("the panic must surface");
+
+        assert_eq!((answer.status().as_u16(), after.status().as_u16()), (500, 200));
+        assert!(error.to_string().contains("/_panic: seeded"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_state_surfaces_at_the_end() {
+        struct Panics;
+        impl Message for Panics {
+            type Reply = ();
+            fn apply(self, _state: &mut State) {
+                panic!("seeded");
+            }
+        }
+        let (server, hand) = MockGhes::builder().start().await.expect("the server starts");
+
+        server.app.state.tell(Panics);
+        let answer = reqwest::get(format!("{}/api/v3/meta", hand.url()))
+            .await
+            .expect("the server answers");
+        let with_token = reqwest::Client::new()
+            .get(format!("{}/api/v3/user", hand.url()))
+            .bearer_auth(hand.pat().expose_secret())
+            .send()
+            .await
+            .expect("the server answers");
+        let error = server.shutdown().await.expect_err("the panic must surface");
+
+        assert_eq!(
+            (answer.status().as_u16(), with_token.status().as_u16()),
+            (200, 503)
+        );
+        assert!(matches!(error, ShutdownError::State(text) if text == "seeded"));
+    }
+}

@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use mock_ghes::TlsIdentity;
 use serde_json::json;
-use support::{ENTERPRISE, Ghes, Registration, Runner, start, start_with};
+use support::{ENTERPRISE, Ghes, Registration, Runner, start, start_as, start_with};
 
 /// Runs git with a token in its environment, as the checkout action does.
 async fn git(ghes: &Ghes, token: Option<&str>, args: &[&str]) -> Output {
@@ -129,85 +130,99 @@ async fn a_private_repository_needs_a_token_and_a_public_one_does_not() {
     open.shutdown().await;
 }
 
+/// Runs the checkout action's script as a runner would, and returns the commit that the workspace then is at.
+async fn checkout(ghes: &Ghes, token: &str, sha: &str, back: &str, authority: Option<&str>) -> String {
+    let definition = include_str!("../action/checkout/action.yml");
+    let (_, script) = definition
+        .split_once("      run: |\n")
+        .expect("the action has a script");
+    let script: String = script
+        .lines()
+        .map(|line| line.trim_start_matches("        ").to_owned() + "\n")
+        .collect();
+    let workspace = camino_tempfile::tempdir().expect("a temporary folder can be made");
+    let mut bash = Command::new("bash");
+    bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script])
+        .env_clear()
+        .env("PATH", std::env::var("PATH").expect("there is a PATH"))
+        .env("HOME", workspace.path())
+        .env("GITHUB_WORKSPACE", workspace.path())
+        .envs([
+            ("CHECKOUT_SERVER", ghes.url.as_str()),
+            ("CHECKOUT_REPOSITORY", "dogecompany/quickstart"),
+            ("CHECKOUT_OWN_REPOSITORY", "dogecompany/quickstart"),
+            ("CHECKOUT_REF", ""),
+            ("CHECKOUT_OWN_SHA", sha),
+            ("CHECKOUT_TOKEN", token),
+            ("CHECKOUT_PATH", ""),
+            ("CHECKOUT_DEPTH", "1"),
+            ("CHECKOUT_BACK", back),
+        ]);
+    if let Some(authority) = authority {
+        let file = workspace.path().join("authority.pem");
+        fs_err::write(&file, authority).expect("the folder is writable");
+        bash.env("SSL_CERT_FILE", file);
+    }
+    let output = tokio::task::spawn_blocking(move || bash.output().expect("bash is installed"))
+        .await
+        .expect("running bash does not panic");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let config = fs_err::read_to_string(workspace.path().join(".git/config")).expect("the metadata is kept");
+    assert!(
+        !config.contains("Authorization"),
+        "the token must not be written down"
+    );
+    let head = git(
+        ghes,
+        None,
+        &["-C", workspace.path().as_str(), "rev-parse", "HEAD"],
+    )
+    .await;
+    String::from_utf8_lossy(&head.stdout).trim().to_owned()
+}
+
+/// The commit of `main`, and the one before it.
+async fn commits(ghes: &Ghes) -> (String, String) {
+    let commit = ghes.get("repos/dogecompany/quickstart/commits/main").await;
+    let text = |value: &serde_json::Value| value.as_str().expect("a commit").to_owned();
+    (text(&commit["sha"]), text(&commit["parents"][0]["sha"]))
+}
+
 #[tokio::test]
 async fn the_checkout_action_leaves_a_repository_at_the_runs_commit() {
     let ghes = start().await;
-    let mut runner = Runner::register(
-        &ghes,
-        ENTERPRISE,
-        Registration {
-            name: "r1",
-            labels: &[],
-            ephemeral: true,
-        },
-    )
-    .await;
+    let registration = Registration {
+        name: "r1",
+        labels: &[],
+        ephemeral: true,
+    };
+    let mut runner = Runner::register(&ghes, ENTERPRISE, registration).await;
     runner.open_session().await;
     ghes.dispatch("dogecompany/quickstart", "quickstart.yml", json!({"ref": "main"}))
         .await;
     let job = runner.take_job().await;
-    let sha = ghes.get("repos/dogecompany/quickstart/branches/main").await["commit"]["sha"].clone();
-    let sha = sha.as_str().expect("a commit");
-    let definition = include_str!("../action/checkout/action.yml");
-    let script: String = definition
-        .split_once("      run: |\n")
-        .expect("the action has a script")
-        .1
-        .lines()
-        .map(|line| line.trim_start_matches("        ").to_owned() + "\n")
-        .collect();
+    let (head, before) = commits(&ghes).await;
 
-    for (back, expected) in [("0", sha.to_owned()), ("1", parent(&ghes, sha).await)] {
-        let workspace = camino_tempfile::tempdir().expect("a temporary folder can be made");
-        let mut bash = Command::new("bash");
-        bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script])
-            .env_clear()
-            .env("PATH", std::env::var("PATH").expect("there is a PATH"))
-            .env("HOME", workspace.path())
-            .env("GITHUB_WORKSPACE", workspace.path())
-            .envs([
-                ("CHECKOUT_SERVER", ghes.url.as_str()),
-                ("CHECKOUT_REPOSITORY", "dogecompany/quickstart"),
-                ("CHECKOUT_OWN_REPOSITORY", "dogecompany/quickstart"),
-                ("CHECKOUT_REF", ""),
-                ("CHECKOUT_OWN_SHA", sha),
-                ("CHECKOUT_TOKEN", job.github_token()),
-                ("CHECKOUT_PATH", ""),
-                ("CHECKOUT_DEPTH", "1"),
-                ("CHECKOUT_BACK", back),
-            ]);
-        let output = tokio::task::spawn_blocking(move || bash.output().expect("bash is installed"))
-            .await
-            .expect("running bash does not panic");
-        let head = git(
-            &ghes,
-            None,
-            &["-C", workspace.path().as_str(), "rev-parse", "HEAD"],
-        )
-        .await;
-        let config =
-            fs_err::read_to_string(workspace.path().join(".git/config")).expect("the metadata is kept");
+    let fresh = checkout(&ghes, job.github_token(), &head, "0", None).await;
+    let stale = checkout(&ghes, job.github_token(), &head, "1", None).await;
 
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        assert_eq!(String::from_utf8_lossy(&head.stdout).trim(), expected);
-        assert!(
-            !config.contains("Authorization"),
-            "the token must not be written down"
-        );
-    }
+    assert_eq!((fresh, stale), (head, before));
     ghes.shutdown().await;
 }
 
-async fn parent(ghes: &Ghes, sha: &str) -> String {
-    let commit = ghes
-        .get(&format!("repos/dogecompany/quickstart/commits/{sha}"))
-        .await;
-    commit["parents"][0]["sha"]
-        .as_str()
-        .expect("the commit has a parent")
-        .to_owned()
+#[tokio::test]
+async fn the_checkout_action_trusts_the_authority_that_the_runner_trusts() {
+    let identity = TlsIdentity::generate(&["127.0.0.1".into()]).expect("an address is a fine name");
+    let authority = identity.ca_pem.clone();
+    let ghes = start_as(mock_ghes::World::default(), Some(identity)).await;
+    let (head, _) = commits(&ghes).await;
+
+    let checked_out = checkout(&ghes, &ghes.pat, &head, "0", Some(&authority)).await;
+
+    assert_eq!(checked_out, head);
+    ghes.shutdown().await;
 }

@@ -64,7 +64,10 @@ impl std::ops::Deref for App {
 
 /// The whole server as one service.
 pub(crate) fn router(app: App) -> Router {
-    Router::new()
+    let router = Router::new();
+    #[cfg(test)]
+    let router = router.route(SEEDED_PANIC, axum::routing::get(seeded_panic));
+    router
         .merge(rest::router(&app))
         .merge(service::router())
         .merge(git::router())
@@ -73,6 +76,15 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(unknown_route)
         .layer(axum::middleware::from_fn_with_state(app.clone(), gate::gate))
         .with_state(app)
+}
+
+/// A route whose handler panics.
+#[cfg(test)]
+pub(crate) const SEEDED_PANIC: &str = "/_panic";
+
+#[cfg(test)]
+async fn seeded_panic() -> StatusCode {
+    panic!("seeded")
 }
 
 async fn unknown_route() -> Response {

@@ -13,7 +13,7 @@ use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use mock_ghes::{Hand, MockGhes, Server, World};
+use mock_ghes::{Hand, MockGhes, Server, TlsIdentity, World};
 use reqwest::{Method, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -35,8 +35,16 @@ pub(crate) async fn start() -> Ghes {
 }
 
 pub(crate) async fn start_with(world: World) -> Ghes {
+    start_as(world, None).await
+}
+
+pub(crate) async fn start_as(world: World, tls: Option<TlsIdentity>) -> Ghes {
+    let authority = tls.as_ref().map(|identity| {
+        reqwest::Certificate::from_pem(identity.ca_pem.as_bytes()).expect("the authority is PEM")
+    });
     let (server, hand) = MockGhes::builder()
         .world(world)
+        .tls(tls)
         .start()
         .await
         .expect("the server starts");
@@ -45,6 +53,7 @@ pub(crate) async fn start_with(world: World) -> Ghes {
     let http = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(DEADLINE)
+        .tls_certs_only(authority)
         .build()
         .expect("a client can be built");
     Ghes {

@@ -12,6 +12,7 @@
 //! - probes are not run: a running container is ready;
 //! - hooks of the kinds `exec` and `sleep` only; others fail with an event that says so;
 //! - `activeDeadlineSeconds` is not observed, `terminationMessagePolicy` is always `File`, sub-path volumes do not follow updates;
+//! - a node started anew runs its unfinished pods from the beginning, and counts their restarts from zero;
 //! - service environment is only `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`;
 //! - `hostPath`, claims, CSI and other volumes with storage behind them, and init containers that restart always (sidecars), leave the
 //!   pod waiting with a message; `kubectl exec`, `attach` and `port-forward` answer 501.

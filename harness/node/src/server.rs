@@ -155,3 +155,110 @@ async fn container_logs(
     let body = Body::from_stream(futures::stream::poll_fn(move |context| chunks.poll_recv(context)));
     ([(header::CONTENT_TYPE, "text/plain")], body).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+    struct Authority {
+        pem: String,
+        issuer: Issuer<'static, KeyPair>,
+    }
+
+    fn authority() -> Authority {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("a CA").pem();
+        Authority {
+            pem,
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    impl Authority {
+        fn leaf(&self) -> Tls {
+            let key = KeyPair::generate().expect("a key");
+            let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+            let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+            Tls {
+                cert_pem: certificate.pem(),
+                key_pem: key.serialize_pem(),
+            }
+        }
+    }
+
+    fn client(trusted: &Authority, identity: Option<&Tls>) -> reqwest::Client {
+        let ca = reqwest::Certificate::from_pem(trusted.pem.as_bytes()).expect("a CA");
+        let mut builder = reqwest::Client::builder().tls_certs_only([ca]);
+        if let Some(tls) = identity {
+            let pem = format!("{}{}", tls.cert_pem, tls.key_pem);
+            builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).expect("an identity"));
+        }
+        builder.build().expect("a client")
+    }
+
+    #[tokio::test]
+    async fn only_the_api_server_reads_logs() {
+        let dir = camino_tempfile::tempdir().expect("a temporary folder");
+        let (own, foreign) = (authority(), authority());
+        let logs = Logs::new(dir.path().to_owned(), true);
+        let key = |container: &str| Key {
+            namespace: "n".to_owned(),
+            pod: "p".to_owned(),
+            container: container.to_owned(),
+        };
+        logs.expect(key("waiting"), "u");
+        let writer = logs.open(&key("ran"), "u", 0).await.expect("the log must open");
+        writer
+            .copy(&b"one\ntwo\n"[..], &b""[..])
+            .await
+            .expect("the output must be copied");
+        let config = NodeConfig {
+            name: "local".to_owned(),
+            address: "127.0.0.1".parse().expect("an address"),
+            port: 0,
+            serving: own.leaf(),
+            client_ca_pem: own.pem.clone(),
+            state: dir.path().to_owned(),
+            pod_init: "/no/launcher".into(),
+            images: crate::ImageTable::default(),
+            service_host: ("127.0.0.1".to_owned(), 443),
+            logs: None,
+            host_files: Vec::new(),
+        };
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        let port = start(&config, logs, &tasks, closing.clone()).expect("the server must start");
+        let url = |path: &str| format!("https://127.0.0.1:{port}{path}");
+        let api_server = client(&own, Some(&own.leaf()));
+        let get = async |path: &str| {
+            let answer = api_server.get(url(path)).send().await.expect("an answer");
+            (answer.status().as_u16(), answer.text().await.expect("a body"))
+        };
+
+        let nobody = client(&own, None).get(url("/containerLogs/n/p/ran")).send().await;
+        let stranger = client(&own, Some(&foreign.leaf()))
+            .get(url("/containerLogs/n/p/ran"))
+            .send()
+            .await;
+
+        assert!(nobody.is_err(), "a client without a certificate must be refused");
+        assert!(
+            stranger.is_err(),
+            "a certificate of another authority must be refused"
+        );
+        assert_eq!(
+            get("/containerLogs/n/p/ran?follow=true&tailLines=1").await,
+            (200, "two\n".to_owned())
+        );
+        assert_eq!(get("/containerLogs/n/p/waiting").await.0, 400);
+        assert_eq!(get("/containerLogs/n/p/ran?previous=true").await.0, 400);
+        assert_eq!(get("/containerLogs/n/p/unknown").await.0, 404);
+        assert_eq!(get("/exec/n/p/ran?command=ls").await.0, 501);
+        assert_eq!(get("/healthz").await, (200, "ok".to_owned()));
+        closing.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+}

@@ -290,6 +290,23 @@ fn sigterm_reaches_the_main_process_and_its_handler() {
 }
 
 #[test]
+fn no_signal_is_blocked_or_ignored_from_birth() {
+    let bench = Bench::new(User::Own);
+
+    let ended = bench
+        .launch(&["grep", "-E", "Sig(Blk|Ign):", "/proc/self/status"])
+        .started()
+        .ended();
+
+    // Whoever runs the tests may ignore signals that the C library keeps for itself.
+    let named = |line: &str| {
+        u64::from_str_radix(line.split('\t').nth(1).expect("a value"), 16).map(|mask| mask & 0x7fff_ffff)
+    };
+    let masks: Vec<_> = ended.stdout.lines().map(named).collect();
+    assert_eq!(masks, [Ok(0), Ok(0)], "{}", ended.stdout);
+}
+
+#[test]
 fn a_main_process_without_a_handler_ignores_sigterm_as_pid_1_does() {
     let bench = Bench::new(User::Own);
     let mut container = bench.start("echo ready; exec sleep 1000").started();

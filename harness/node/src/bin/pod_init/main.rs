@@ -17,13 +17,23 @@ mod supervisor;
 
 use std::process::ExitCode;
 
+use nix::sys::signal::SigSet;
+
 fn main() -> ExitCode {
     let role = std::env::args().nth(1);
     let code = match role.as_deref() {
         None => supervisor::run(),
-        Some("container") => container::run(),
-        Some("enter") => enter::run(),
+        Some("container") => with_signals(container::run),
+        Some("enter") => with_signals(enter::run),
         Some(_) => 2,
     };
     ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// The supervisor waits for its signals blocked, and a mask is inherited: a container's processes must not be born deaf.
+fn with_signals(role: fn() -> i32) -> i32 {
+    match SigSet::empty().thread_set_mask() {
+        Ok(()) => role(),
+        Err(_) => 2,
+    }
 }

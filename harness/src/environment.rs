@@ -101,8 +101,12 @@ impl Environment {
     /// GHES's last requests, as JSON lines.
     pub(crate) async fn recent_requests(&self, count: usize) -> String {
         let recent = self.hand.ledger().recent();
-        let lines = recent[recent.len().saturating_sub(count)..].iter().map(serde_json::to_string);
-        lines.map(|line| line.unwrap_or_else(|error| error.to_string()) + "\n").collect()
+        let lines = recent[recent.len().saturating_sub(count)..]
+            .iter()
+            .map(serde_json::to_string);
+        lines
+            .map(|line| line.unwrap_or_else(|error| error.to_string()) + "\n")
+            .collect()
     }
 
     /// Stops what a finished scenario left running. Its objects stay for whoever looks at a kept environment.
@@ -111,7 +115,9 @@ impl Environment {
             return;
         }
         let deployments = resources::api(self.client(), namespace, &resources::runner_deployment());
-        let gone = deployments.delete_collection(&DeleteParams::background(), &Default::default()).await;
+        let gone = deployments
+            .delete_collection(&DeleteParams::background(), &Default::default())
+            .await;
         if let Err(error) = gone {
             tracing::warn!(namespace, %error, "runner deployments stay until tear-down");
         }
@@ -124,21 +130,33 @@ impl Environment {
             let tail = self.arc.process.tail(8);
             let message =
                 format!("the ARC manager ended with {exited} while the checks ran; its last words:\n{tail}");
-            self.emitter.emit(Event::Broken { message, exit: Exit::CheckFailed.code() });
+            self.emitter.emit(Event::Broken {
+                message,
+                exit: Exit::CheckFailed.code(),
+            });
         }
         if let Some(died) = self.plane.died() {
-            self.emitter.emit(Event::Broken { message: died.to_string(), exit: Exit::Environment.code() });
+            self.emitter.emit(Event::Broken {
+                message: died.to_string(),
+                exit: Exit::Environment.code(),
+            });
         }
         let unknown = self.hand.ledger().unknown_routes();
         if !unknown.is_empty() {
-            let mut calls: Vec<String> = unknown.iter().map(|r| format!("{} {}", r.method, r.path)).collect();
+            let mut calls: Vec<String> = unknown
+                .iter()
+                .map(|r| format!("{} {}", r.method, r.path))
+                .collect();
             calls.sort();
             calls.dedup();
             let message = format!(
                 "the mock GHES was asked for what it does not serve, so no verdict is sure: {}",
                 calls.join(", ")
             );
-            self.emitter.emit(Event::Broken { message, exit: Exit::Harness.code() });
+            self.emitter.emit(Event::Broken {
+                message,
+                exit: Exit::Harness.code(),
+            });
         }
     }
 
@@ -151,11 +169,19 @@ impl Environment {
         {
             tracing::warn!(%error, "the node did not stop cleanly");
         }
-        futures::future::join_all(self.cert_manager.into_iter().map(|process| process.stop(Duration::ZERO))).await;
+        futures::future::join_all(
+            self.cert_manager
+                .into_iter()
+                .map(|process| process.stop(Duration::ZERO)),
+        )
+        .await;
         self.plane.stop().await;
         if let Err(error) = self.server.shutdown().await {
             let message = format!("the mock GHES failed: {error}");
-            self.emitter.emit(Event::Broken { message, exit: Exit::Harness.code() });
+            self.emitter.emit(Event::Broken {
+                message,
+                exit: Exit::Harness.code(),
+            });
         }
     }
 }

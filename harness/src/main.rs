@@ -65,8 +65,12 @@ fn artifacts(args: cli::Args) -> anyhow::Result<Exit> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
-    let options =
-        Options { kind_dir: repository().join("kind"), cache_dir: None, offline: false, path: None };
+    let options = Options {
+        kind_dir: repository().join("kind"),
+        cache_dir: None,
+        offline: false,
+        path: None,
+    };
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let progress = harness_artifacts::for_stderr();
     Ok(runtime.block_on(cli::run(args, options, &mut std::io::stdout(), progress.as_ref()))?)
@@ -77,9 +81,15 @@ fn report(run: Option<&str>) -> anyhow::Result<Exit> {
     let lines = read_log(&folder.join(LOG_FILE))?;
     let summary = harness_report::Summary::fold(&lines);
     harness_report::write_all(&folder, &summary)?;
-    let style = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { Style::Colour } else { Style::Plain };
+    let style = if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        Style::Colour
+    } else {
+        Style::Plain
+    };
     let text = replay(&lines, style, &folder);
-    std::io::stdout().write_all(text.as_bytes()).context("print the report")?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("print the report")?;
     Ok(Exit::Green)
 }
 

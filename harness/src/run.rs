@@ -43,7 +43,9 @@ pub fn main(scenarios: &'static [Scenario]) -> ExitCode {
     match serde_json::from_str::<Plan>(&plan) {
         Ok(plan) => exit_code(supervisor::main(plan, scenarios)),
         Err(error) => {
-            sinks::complain(&format!("{PLAN_VARIABLE} holds no plan: {error}; start runs with `cargo xtask e2e`"));
+            sinks::complain(&format!(
+                "{PLAN_VARIABLE} holds no plan: {error}; start runs with `cargo xtask e2e`"
+            ));
             exit_code(Exit::Usage)
         }
     }

@@ -33,7 +33,14 @@ pub struct Unmet {
 /// # Errors
 /// [`Unmet`].
 pub fn expect(awaited: impl Into<String>, holds: bool, seen: impl Display) -> Result<(), Unmet> {
-    if holds { Ok(()) } else { Err(Unmet { awaited: awaited.into(), seen: seen.to_string() }) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Unmet {
+            awaited: awaited.into(),
+            seen: seen.to_string(),
+        })
+    }
 }
 
 /// Fails the check unless both are equal; the failure shows both values.
@@ -44,7 +51,10 @@ pub fn expect_equal<T: PartialEq + Debug>(what: &str, expected: &T, seen: &T) ->
     if expected == seen {
         return Ok(());
     }
-    Err(Unmet { awaited: format!("{what} = {expected:?}"), seen: format!("{seen:?}") })
+    Err(Unmet {
+        awaited: format!("{what} = {expected:?}"),
+        seen: format!("{seen:?}"),
+    })
 }
 
 /// How an error of a scenario is to be read: a claim that failed, or (`None`) a harness that did.
@@ -52,7 +62,11 @@ pub(crate) fn failure(error: &anyhow::Error) -> Option<Failure> {
     let detail = Some(format!("{error:#}"));
     for cause in error.chain() {
         if let Some(unmet) = cause.downcast_ref::<Unmet>() {
-            return Some(Failure { awaited: unmet.awaited.clone(), last_seen: unmet.seen.clone(), detail });
+            return Some(Failure {
+                awaited: unmet.awaited.clone(),
+                last_seen: unmet.seen.clone(),
+                detail,
+            });
         }
         if let Some(wait) = cause.downcast_ref::<WaitError>() {
             return Some(Failure {
@@ -73,13 +87,19 @@ mod tests {
 
     #[test]
     fn an_unmet_claim_is_a_failure_however_deep_it_lies() {
-        let error = Err::<(), _>(Unmet { awaited: "4 runners".into(), seen: "3".into() })
-            .context("scaling up")
-            .expect_err("three are not four");
+        let error = Err::<(), _>(Unmet {
+            awaited: "4 runners".into(),
+            seen: "3".into(),
+        })
+        .context("scaling up")
+        .expect_err("three are not four");
 
         let failure = failure(&error).expect("an unmet claim is a failure");
 
-        assert_eq!((failure.awaited.as_str(), failure.last_seen.as_str()), ("4 runners", "3"));
+        assert_eq!(
+            (failure.awaited.as_str(), failure.last_seen.as_str()),
+            ("4 runners", "3")
+        );
     }
 
     #[test]

@@ -29,13 +29,22 @@ pub(crate) struct NothingKept {
 /// Becomes the shell. Returns only if that fails.
 pub(crate) fn enter(repository: &Utf8Path, args: &Args) -> anyhow::Result<Exit> {
     let nothing = |why: String| NothingKept { why };
-    let folder = find_run(&repository.join("target/e2e"), args.run.as_deref()).map_err(|e| nothing(e.to_string()))?;
+    let folder =
+        find_run(&repository.join("target/e2e"), args.run.as_deref()).map_err(|e| nothing(e.to_string()))?;
     let kept = Kept::read(&folder).map_err(|e| nothing(e.to_string()))?;
     let inner = supervised(&folder).ok_or_else(|| nothing(format!("the run of {folder} has ended")))?;
 
     let mut command = if kept.enclosed {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &inner.to_string(), "--user", "--preserve-credentials", "--mount", "--net", "--pid"]);
+        command.args([
+            "--target",
+            &inner.to_string(),
+            "--user",
+            "--preserve-credentials",
+            "--mount",
+            "--net",
+            "--pid",
+        ]);
         command.arg("--wd=/").arg("--");
         command
     } else {

@@ -11,7 +11,8 @@ pub(crate) const TWO_SCOPES: Scenario = Scenario {
     check: || Check {
         id: "admission::two-scopes".into(),
         claim: "a RunnerDeployment with two scopes is refused by the webhook, with its reason".into(),
-        grounds: "the guide: `3 valid runner scope options`, of which one is set; ARC's validating webhook".into(),
+        grounds: "the guide: `3 valid runner scope options`, of which one is set; ARC's validating webhook"
+            .into(),
         not_covered: "HorizontalRunnerAutoscaler and RunnerSet, which no webhook validates".into(),
         profile: Profile::Core,
         needs: vec![],
@@ -26,10 +27,16 @@ async fn two_scopes(context: Context) -> anyhow::Result<()> {
     let reason = "Spec cannot have many fields defined";
     let awaited = format!("a refusal that says `{reason}`");
 
-    let answer = Applier::new(context.client().clone()).dry_run(&manifest, context.namespace()).await;
+    let answer = Applier::new(context.client().clone())
+        .dry_run(&manifest, context.namespace())
+        .await;
 
     match answer {
-        Ok(_) => Err(Unmet { awaited, seen: "admitted".into() }.into()),
+        Ok(_) => Err(Unmet {
+            awaited,
+            seen: "admitted".into(),
+        }
+        .into()),
         Err(ApplyError::Refused { source, .. }) => {
             let said = source.to_string();
             expect(awaited, said.contains(reason), &said)?;

@@ -12,7 +12,8 @@ use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Scenario, expect, expect_equal};
 
 pub(crate) const WORKFLOW: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "quickstart::workflow".into(),
         claim: "the dispatched quickstart goes queued, in_progress, success; its second job gets the outputs; listing and git hash are \
                 the repository's"
@@ -23,6 +24,7 @@ pub(crate) const WORKFLOW: Scenario = Scenario {
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
         pains: vec![13],
+    }
     },
     run: |context| workflow(context).boxed(),
 };
@@ -32,22 +34,46 @@ const DEADLINE: Duration = Duration::from_secs(90);
 
 async fn workflow(context: Context) -> anyhow::Result<()> {
     let repository = context.tenant().repository();
-    let head = context.ghes().branch_head(&repository, "main").await.context("read the branch")?;
+    let head = context
+        .ghes()
+        .branch_head(&repository, "main")
+        .await
+        .context("read the branch")?;
     let run = dispatch(&context).await?;
     context.apply(&context.runner_deployment()?).await?;
 
     let start = Instant::now();
     let states = follow(&context, run).await?;
-    context.measure("quickstart from runner deployment to success", start.elapsed().as_secs_f64(), "s");
+    context.measure(
+        "quickstart from runner deployment to success",
+        start.elapsed().as_secs_f64(),
+        "s",
+    );
 
     let expected = ["queued", "in_progress", "completed"].map(str::to_owned).to_vec();
     expect_equal("states of the run", &expected, &states)?;
-    let jobs = context.ghes().jobs(&repository, run).await.context("list the jobs")?;
+    let jobs = context
+        .ghes()
+        .jobs(&repository, run)
+        .await
+        .context("list the jobs")?;
     let explore = log_of(&context, &jobs, "Explore-GitHub-Actions").await?;
-    expect("README.md in the first job's listing", explore.lines().any(|l| l.ends_with("README.md")), &explore)?;
-    expect(format!("the git hash {head} in the first job's log"), explore.contains(&head), &explore)?;
+    expect(
+        "README.md in the first job's listing",
+        explore.lines().any(|l| l.ends_with("README.md")),
+        &explore,
+    )?;
+    expect(
+        format!("the git hash {head} in the first job's log"),
+        explore.contains(&head),
+        &explore,
+    )?;
     let second = log_of(&context, &jobs, fixtures::SECOND_JOB).await?;
-    expect(format!("tag_git_hash={head} in the second job's log"), second.contains(&format!("tag_git_hash={head}")), &second)?;
+    expect(
+        format!("tag_git_hash={head} in the second job's log"),
+        second.contains(&format!("tag_git_hash={head}")),
+        &second,
+    )?;
     expect("a tag_date in the second job's log", has_date(&second), &second)?;
     Ok(())
 }
@@ -55,7 +81,10 @@ async fn workflow(context: Context) -> anyhow::Result<()> {
 /// Dispatches the quickstart in the scenario's repository.
 pub(crate) async fn dispatch(context: &Context) -> anyhow::Result<RunId> {
     let repository = context.tenant().repository();
-    let run = context.ghes().dispatch(&repository, "quickstart.yml", "main", &[]).await;
+    let run = context
+        .ghes()
+        .dispatch(&repository, "quickstart.yml", "main", &[])
+        .await;
     run.context("dispatch the quickstart")
 }
 
@@ -79,7 +108,9 @@ pub(crate) async fn follow(context: &Context, run: RunId) -> anyhow::Result<Vec<
     })
     .await?;
     expect_equal("conclusion of the run", &"success".to_owned(), &conclusion)?;
-    Ok(states.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    Ok(states
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
 async fn log_of(context: &Context, jobs: &[Job], name: &str) -> anyhow::Result<String> {
@@ -88,14 +119,21 @@ async fn log_of(context: &Context, jobs: &[Job], name: &str) -> anyhow::Result<S
         expect(format!("a job called {name}"), false, format!("{names:?}"))?;
         unreachable!("the expectation above never holds");
     };
-    let log = context.ghes().job_log(&context.tenant().repository(), job.id).await;
+    let log = context
+        .ghes()
+        .job_log(&context.tenant().repository(), job.id)
+        .await;
     log.with_context(|| format!("read the log of {name}"))
 }
 
 /// `tag_date=` followed by a date such as `2023-07-15`.
 fn has_date(log: &str) -> bool {
     log.split("tag_date=").skip(1).any(|rest| {
-        let shape: String = rest.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        let shape: String = rest
+            .chars()
+            .take(10)
+            .map(|c| if c.is_ascii_digit() { '0' } else { c })
+            .collect();
         shape == "0000-00-00"
     })
 }

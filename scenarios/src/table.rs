@@ -10,10 +10,15 @@ pub(crate) struct Table {
 impl Table {
     /// The cells of these columns, row by row; a heading that is not there gives empty cells.
     pub(crate) fn columns(&self, headings: &[&str]) -> Vec<Vec<String>> {
-        let at: Vec<Option<usize>> =
-            headings.iter().map(|wanted| self.headings.iter().position(|h| h == wanted)).collect();
+        let at: Vec<Option<usize>> = headings
+            .iter()
+            .map(|wanted| self.headings.iter().position(|h| h == wanted))
+            .collect();
         let cell = |row: &[String], at: Option<usize>| at.map(|at| row[at].clone()).unwrap_or_default();
-        self.rows.iter().map(|row| at.iter().map(|at| cell(row, *at)).collect()).collect()
+        self.rows
+            .iter()
+            .map(|row| at.iter().map(|at| cell(row, *at)).collect())
+            .collect()
     }
 
     /// The headings.
@@ -24,7 +29,9 @@ impl Table {
 
 /// Reads every table of an output; an empty line ends a table.
 pub(crate) fn read(text: &str) -> Vec<Table> {
-    text.split("\n\n").filter_map(|block| read_one(block.trim_matches('\n'))).collect()
+    text.split("\n\n")
+        .filter_map(|block| read_one(block.trim_matches('\n')))
+        .collect()
 }
 
 fn read_one(block: &str) -> Option<Table> {
@@ -42,12 +49,26 @@ fn read_one(block: &str) -> Option<Table> {
         let characters: Vec<char> = line.chars().collect();
         let slice = |from: usize, to: usize| -> String {
             let to = to.min(characters.len());
-            characters.get(from..to).unwrap_or_default().iter().collect::<String>().trim().to_owned()
+            characters
+                .get(from..to)
+                .unwrap_or_default()
+                .iter()
+                .collect::<String>()
+                .trim()
+                .to_owned()
         };
         let ends = starts.iter().skip(1).copied().chain([usize::MAX]);
-        starts.iter().copied().zip(ends).map(|(from, to)| slice(from, to)).collect()
+        starts
+            .iter()
+            .copied()
+            .zip(ends)
+            .map(|(from, to)| slice(from, to))
+            .collect()
     };
-    Some(Table { headings: cells(head), rows: lines.map(cells).collect() })
+    Some(Table {
+        headings: cells(head),
+        rows: lines.map(cells).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -67,7 +88,10 @@ c      True
         let tables = read(text);
 
         assert_eq!(tables.len(), 2);
-        assert_eq!(tables[0].headings(), ["NAME", "ENTERPRISE", "ORGANIZATION", "WF REPO", "AGE"]);
+        assert_eq!(
+            tables[0].headings(),
+            ["NAME", "ENTERPRISE", "ORGANIZATION", "WF REPO", "AGE"]
+        );
         assert_eq!(
             tables[0].columns(&["ORGANIZATION", "AGE", "NAME"]),
             [[String::new(), "34m".to_owned(), "r1".to_owned()]]

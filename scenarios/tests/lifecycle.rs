@@ -23,18 +23,26 @@ fn main() -> ExitCode {
     let live = std::env::var_os(LIVE_VARIABLE).is_some();
     let mut trials = Vec::new();
     for (index, moment) in MOMENTS.into_iter().enumerate() {
-        let interrupted = move || interrupted(moment, index).map_err(|error| Failed::from(format!("{error:#}")));
+        let interrupted =
+            move || interrupted(moment, index).map_err(|error| Failed::from(format!("{error:#}")));
         let killed = move || killed(moment, index).map_err(|error| Failed::from(format!("{error:#}")));
-        trials.push(Trial::test(format!("Ctrl-C at {moment} tears down"), interrupted).with_ignored_flag(!live));
-        trials.push(Trial::test(format!("kill -9 at {moment} leaves nothing"), killed).with_ignored_flag(!live));
+        trials.push(
+            Trial::test(format!("Ctrl-C at {moment} tears down"), interrupted).with_ignored_flag(!live),
+        );
+        trials.push(
+            Trial::test(format!("kill -9 at {moment} leaves nothing"), killed).with_ignored_flag(!live),
+        );
     }
     let failed = |result: anyhow::Result<()>| result.map_err(|error| Failed::from(format!("{error:#}")));
     trials.push(
-        Trial::test("a manager that ends at once is a failed subject", move || failed(dead_subject()))
-            .with_ignored_flag(!live),
+        Trial::test("a manager that ends at once is a failed subject", move || {
+            failed(dead_subject())
+        })
+        .with_ignored_flag(!live),
     );
     trials.push(
-        Trial::test("a full disk is told in one sentence", move || failed(full_disk())).with_ignored_flag(!live),
+        Trial::test("a full disk is told in one sentence", move || failed(full_disk()))
+            .with_ignored_flag(!live),
     );
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -46,10 +54,20 @@ fn dead_subject() -> anyhow::Result<()> {
     let output = run(&plan)?.wait_with_output()?;
 
     let status = output.status;
-    ensure!(status.code() == Some(i32::from(Exit::CheckFailed.code())), "it ended with {status}, not with 1");
+    ensure!(
+        status.code() == Some(i32::from(Exit::CheckFailed.code())),
+        "it ended with {status}, not with 1"
+    );
     let summary = record(&plan)?;
-    let message = summary.broken.first().map(|broken| broken.message.clone()).unwrap_or_default();
-    ensure!(message.contains("the ARC manager ended with exit status: 1"), "it said: {message}");
+    let message = summary
+        .broken
+        .first()
+        .map(|broken| broken.message.clone())
+        .unwrap_or_default();
+    ensure!(
+        message.contains("the ARC manager ended with exit status: 1"),
+        "it said: {message}"
+    );
     Ok(())
 }
 
@@ -61,16 +79,31 @@ fn full_disk() -> anyhow::Result<()> {
 
     // A disk of four pages, seen by this run alone.
     let output = Command::new("unshare")
-        .args(["-Urm", "sh", "-c", r#"mount -t tmpfs -o size=16k tmpfs "$1" && exec "$2""#, "sh", &folder, &program])
+        .args([
+            "-Urm",
+            "sh",
+            "-c",
+            r#"mount -t tmpfs -o size=16k tmpfs "$1" && exec "$2""#,
+            "sh",
+            &folder,
+            &program,
+        ])
         .env(PLAN_VARIABLE, serde_json::to_string(&plan)?)
         .env_remove(LIVE_VARIABLE)
         .stdin(Stdio::null())
         .output()?;
 
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.code() == Some(i32::from(Exit::Environment.code())), "it ended with {}: {said}", output.status);
+    ensure!(
+        output.status.code() == Some(i32::from(Exit::Environment.code())),
+        "it ended with {}: {said}",
+        output.status
+    );
     let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error:")).collect();
-    ensure!(errors.len() == 1 && errors[0].contains("No space left on device"), "it said: {said}");
+    ensure!(
+        errors.len() == 1 && errors[0].contains("No space left on device"),
+        "it said: {said}"
+    );
     Ok(())
 }
 
@@ -81,10 +114,17 @@ fn interrupted(moment: &str, index: usize) -> anyhow::Result<()> {
     kill(Pid::from_raw(i32::try_from(run.id())?), Signal::SIGINT)?;
 
     let status = run.wait()?;
-    ensure!(status.code() == Some(i32::from(Exit::Interrupted.code())), "it ended with {status}, not with 130");
+    ensure!(
+        status.code() == Some(i32::from(Exit::Interrupted.code())),
+        "it ended with {status}, not with 130"
+    );
     await_gone(&family)?;
     let summary = record(&plan)?;
-    ensure!(summary.outcome == Outcome::Interrupted, "the record says {:?}", summary.outcome);
+    ensure!(
+        summary.outcome == Outcome::Interrupted,
+        "the record says {:?}",
+        summary.outcome
+    );
     Ok(())
 }
 
@@ -116,7 +156,8 @@ fn plan(name: &str) -> anyhow::Result<Plan> {
 }
 
 fn run(plan: &Plan) -> anyhow::Result<Child> {
-    let program = std::env::var_os(PROGRAM_VARIABLE).context("`cargo xtask test` names the scenario runner")?;
+    let program =
+        std::env::var_os(PROGRAM_VARIABLE).context("`cargo xtask test` names the scenario runner")?;
     Command::new(program)
         .env(PLAN_VARIABLE, serde_json::to_string(plan)?)
         .env_remove(LIVE_VARIABLE)
@@ -129,7 +170,10 @@ fn run(plan: &Plan) -> anyhow::Result<Child> {
 /// Reads the run's lines until one holds `moment`; a thread reads the rest. Gives the processes that the run has by then.
 fn read_until(run: &mut Child, moment: &str) -> anyhow::Result<BTreeSet<Process>> {
     let mut lines = BufReader::new(run.stdout.take().context("the run prints lines")?).lines();
-    let found = lines.by_ref().map_while(Result::ok).any(|line| line.contains(moment));
+    let found = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line.contains(moment));
     ensure!(found, "the run ended before {moment}");
     std::thread::spawn(move || lines.for_each(drop));
     let family = descendants(run.id());
@@ -152,8 +196,12 @@ struct Process {
 
 /// Process and parent of every process. A zombie is gone: it only waits to be counted.
 fn processes() -> Vec<(Process, u32)> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let ids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let read = |id: u32| {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
         // The name stands in parentheses and may hold anything (proc_pid_stat(5)).
@@ -188,7 +236,11 @@ fn await_gone(family: &BTreeSet<Process>) -> anyhow::Result<()> {
         if left.is_empty() {
             return Ok(());
         }
-        ensure!(Instant::now() < deadline, "after {} s there still run {left:?}", GONE.as_secs());
+        ensure!(
+            Instant::now() < deadline,
+            "after {} s there still run {left:?}",
+            GONE.as_secs()
+        );
         std::thread::yield_now();
     }
 }

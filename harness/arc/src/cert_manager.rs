@@ -57,7 +57,11 @@ impl CertManager {
         let values = json!({ "installCRDs": true, "startupapicheck": { "enabled": false } });
         let mut rest = render(&parts.helm, &parts.chart, "cert-manager", NAMESPACE, &values).await?;
         let definitions = rest.take(&["CustomResourceDefinition"]);
-        Ok(CertManager { parts, definitions, rest })
+        Ok(CertManager {
+            parts,
+            definitions,
+            rest,
+        })
     }
 
     /// Its custom resource definitions.
@@ -70,7 +74,10 @@ impl CertManager {
     ///
     /// # Errors
     /// [`InstallError`].
-    #[expect(clippy::too_many_arguments, reason = "each is a fact of the plane that the chart's objects and programs need")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a fact of the plane that the chart's objects and programs need"
+    )]
     pub async fn install(
         mut self,
         client: &Client,
@@ -95,7 +102,11 @@ impl CertManager {
             .into_iter()
             .map(|c| reach::configuration(c, ports.cert_manager_webhook));
         let mut applier = Applier::new(client.clone());
-        apply_all(&mut applier, self.rest.into_documents().into_iter().chain(services)).await?;
+        apply_all(
+            &mut applier,
+            self.rest.into_documents().into_iter().chain(services),
+        )
+        .await?;
 
         let start = async |component: &str, path: &Utf8Path, flags: &[(&str, String)]| {
             start_component(&site, &deployments, component, path, flags).await
@@ -106,12 +117,23 @@ impl CertManager {
         ];
         let controller_flags = [
             ("--leader-elect", "false".to_owned()),
-            ("--metrics-listen-address", format!("127.0.0.1:{}", ports.cert_manager_metrics)),
+            (
+                "--metrics-listen-address",
+                format!("127.0.0.1:{}", ports.cert_manager_metrics),
+            ),
         ];
         let processes = futures::future::try_join_all([
             start("cert-manager-webhook", &self.parts.webhook, &webhook_flags),
-            start("cert-manager-cainjector", &self.parts.cainjector, &[("--leader-elect", "false".to_owned())]),
-            start("cert-manager-controller", &self.parts.controller, &controller_flags),
+            start(
+                "cert-manager-cainjector",
+                &self.parts.cainjector,
+                &[("--leader-elect", "false".to_owned())],
+            ),
+            start(
+                "cert-manager-controller",
+                &self.parts.controller,
+                &controller_flags,
+            ),
         ])
         .await?;
         apply_all(&mut applier, configurations).await?;
@@ -120,17 +142,25 @@ impl CertManager {
 }
 
 /// Waits until cert-manager's webhook admits an Issuer: the API server reaches it and trusts it.
-pub(crate) async fn await_admission(client: &Client, issuer: &Value, namespace: &str) -> Result<(), InstallError> {
+pub(crate) async fn await_admission(
+    client: &Client,
+    issuer: &Value,
+    namespace: &str,
+) -> Result<(), InstallError> {
     let applier = Applier::new(client.clone());
-    eventually("cert-manager's webhook admits an Issuer", Duration::from_secs(60), || {
-        let mut applier = applier.clone();
-        async move {
-            match applier.dry_run(issuer, namespace).await {
-                Ok(_) => Seen::Yes(()),
-                Err(error) => Seen::NotYet(chain(&error)),
+    eventually(
+        "cert-manager's webhook admits an Issuer",
+        Duration::from_secs(60),
+        || {
+            let mut applier = applier.clone();
+            async move {
+                match applier.dry_run(issuer, namespace).await {
+                    Ok(_) => Seen::Yes(()),
+                    Err(error) => Seen::NotYet(chain(&error)),
+                }
             }
-        }
-    })
+        },
+    )
     .await?;
     Ok(())
 }
@@ -161,13 +191,25 @@ async fn start_component(
         .iter()
         .find_map(|d| Container::of(d, component).map(|c| (d, c)))
         .ok_or_else(missing)?;
-    let account = deployment.pointer("/spec/template/spec/serviceAccountName").and_then(Value::as_str);
+    let account = deployment
+        .pointer("/spec/template/spec/serviceAccountName")
+        .and_then(Value::as_str);
     let account = account.unwrap_or("default");
-    let kubeconfig =
-        identity::kubeconfig(&site.client, &site.server, &site.ca_pem, NAMESPACE, account, &site.folder).await?;
-    let container = flags.iter().fold(container, |container, (flag, value)| container.flag(flag, value));
-    let mut program =
-        Program::new(component, path).args(container.args).args([format!("--kubeconfig={kubeconfig}")]);
+    let kubeconfig = identity::kubeconfig(
+        &site.client,
+        &site.server,
+        &site.ca_pem,
+        NAMESPACE,
+        account,
+        &site.folder,
+    )
+    .await?;
+    let container = flags
+        .iter()
+        .fold(container, |container, (flag, value)| container.flag(flag, value));
+    let mut program = Program::new(component, path)
+        .args(container.args)
+        .args([format!("--kubeconfig={kubeconfig}")]);
     for (name, value) in container.env {
         program = program.env(name, value);
     }

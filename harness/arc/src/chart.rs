@@ -66,9 +66,14 @@ impl Chart {
     /// [`ChartError`].
     pub fn read(folder: &Utf8Path) -> Result<Chart, ChartError> {
         let path = folder.join("Chart.yaml");
-        let text =
-            std::fs::read_to_string(&path).map_err(|source| ChartError::Read { path: path.clone(), source })?;
-        harness_yaml::manifest(&text).map_err(|source| ChartError::Yaml { what: path.into_string(), source })
+        let text = std::fs::read_to_string(&path).map_err(|source| ChartError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        harness_yaml::manifest(&text).map_err(|source| ChartError::Yaml {
+            what: path.into_string(),
+            source,
+        })
     }
 }
 
@@ -78,18 +83,29 @@ impl Chart {
 /// [`ChartError`].
 pub(crate) fn definitions(folder: &Utf8Path) -> Result<Vec<Value>, ChartError> {
     let folder = folder.join("crds");
-    let read_error = |source| ChartError::Read { path: folder.clone(), source };
+    let read_error = |source| ChartError::Read {
+        path: folder.clone(),
+        source,
+    };
     let mut paths = folder
         .read_dir_utf8()
-        .and_then(|entries| entries.map(|e| e.map(|e| e.into_path())).collect::<Result<Vec<_>, _>>())
+        .and_then(|entries| {
+            entries
+                .map(|e| e.map(|e| e.into_path()))
+                .collect::<Result<Vec<_>, _>>()
+        })
         .map_err(read_error)?;
     paths.sort();
     let mut all = Vec::new();
     for path in paths {
-        let text =
-            std::fs::read_to_string(&path).map_err(|source| ChartError::Read { path: path.clone(), source })?;
-        let documents: Vec<Value> = harness_yaml::manifests(&text)
-            .map_err(|source| ChartError::Yaml { what: path.to_string(), source })?;
+        let text = std::fs::read_to_string(&path).map_err(|source| ChartError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let documents: Vec<Value> = harness_yaml::manifests(&text).map_err(|source| ChartError::Yaml {
+            what: path.to_string(),
+            source,
+        })?;
         all.extend(documents);
     }
     Ok(all)
@@ -104,8 +120,10 @@ pub struct Rendered {
 impl Rendered {
     /// Takes the manifests of these kinds out, in order.
     pub fn take(&mut self, kinds: &[&str]) -> Vec<Value> {
-        let (taken, left) =
-            self.documents.drain(..).partition(|d| kinds.iter().any(|kind| d["kind"].as_str() == Some(kind)));
+        let (taken, left) = self
+            .documents
+            .drain(..)
+            .partition(|d| kinds.iter().any(|kind| d["kind"].as_str() == Some(kind)));
         self.documents = left;
         taken
     }
@@ -134,9 +152,20 @@ pub async fn render(
     namespace: &str,
     values: &Value,
 ) -> Result<Rendered, ChartError> {
-    let run_error = |source| ChartError::Run { path: helm.to_owned(), source };
+    let run_error = |source| ChartError::Run {
+        path: helm.to_owned(),
+        source,
+    };
     let mut child = Command::new(helm)
-        .args(["template", release, chart.as_str(), "--namespace", namespace, "--values", "-"])
+        .args([
+            "template",
+            release,
+            chart.as_str(),
+            "--namespace",
+            namespace,
+            "--values",
+            "-",
+        ])
         // A helm built from its module believes that it talks to Kubernetes 1.20.
         .args(["--kube-version", "1.34.0"])
         .stdin(std::process::Stdio::piped())
@@ -146,15 +175,25 @@ pub async fn render(
         .spawn()
         .map_err(run_error)?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(values.to_string().as_bytes()).await.map_err(run_error)?;
+        stdin
+            .write_all(values.to_string().as_bytes())
+            .await
+            .map_err(run_error)?;
     }
     let output = child.wait_with_output().await.map_err(run_error)?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(ChartError::Helm { chart: chart.to_owned(), stderr });
+        return Err(ChartError::Helm {
+            chart: chart.to_owned(),
+            stderr,
+        });
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let documents: Vec<Value> = harness_yaml::manifests(&text)
-        .map_err(|source| ChartError::Yaml { what: format!("what {chart} renders to"), source })?;
-    Ok(Rendered { documents: documents.into_iter().filter(|d| !d.is_null()).collect() })
+    let documents: Vec<Value> = harness_yaml::manifests(&text).map_err(|source| ChartError::Yaml {
+        what: format!("what {chart} renders to"),
+        source,
+    })?;
+    Ok(Rendered {
+        documents: documents.into_iter().filter(|d| !d.is_null()).collect(),
+    })
 }

@@ -22,18 +22,34 @@ pub(crate) async fn kubeconfig(
     folder: &Utf8Path,
 ) -> Result<Utf8PathBuf, InstallError> {
     let api: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
-    let spec = TokenRequestSpec { expiration_seconds: Some(LIFETIME_SECONDS), ..TokenRequestSpec::default() };
-    let request = TokenRequest { spec, ..TokenRequest::default() };
-    let answer = api.create_token_request(account, &PostParams::default(), &request).await.map_err(|source| {
-        InstallError::Call { what: format!("mint a token for {namespace}/{account}"), source: Box::new(source) }
-    })?;
+    let spec = TokenRequestSpec {
+        expiration_seconds: Some(LIFETIME_SECONDS),
+        ..TokenRequestSpec::default()
+    };
+    let request = TokenRequest {
+        spec,
+        ..TokenRequest::default()
+    };
+    let answer = api
+        .create_token_request(account, &PostParams::default(), &request)
+        .await
+        .map_err(|source| InstallError::Call {
+            what: format!("mint a token for {namespace}/{account}"),
+            source: Box::new(source),
+        })?;
     let token = answer.status.map(|status| status.token).unwrap_or_default();
-    std::fs::create_dir_all(folder).map_err(|source| InstallError::Write { path: folder.to_owned(), source })?;
+    std::fs::create_dir_all(folder).map_err(|source| InstallError::Write {
+        path: folder.to_owned(),
+        source,
+    })?;
     let token_file = folder.join(format!("{account}.token"));
     write_private(&token_file, &token)?;
     let path = folder.join(format!("{account}.kubeconfig"));
     let document = kubeconfig::document(server, ca_pem, &Credentials::TokenFile(&token_file), namespace);
-    kubeconfig::write(&path, &document).map_err(|source| InstallError::Write { path: path.clone(), source })?;
+    kubeconfig::write(&path, &document).map_err(|source| InstallError::Write {
+        path: path.clone(),
+        source,
+    })?;
     Ok(path)
 }
 
@@ -48,5 +64,8 @@ fn write_private(path: &Utf8Path, text: &str) -> Result<(), InstallError> {
         .mode(0o600)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|source| InstallError::Write { path: path.to_owned(), source })
+        .map_err(|source| InstallError::Write {
+            path: path.to_owned(),
+            source,
+        })
 }

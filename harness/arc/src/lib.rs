@@ -75,6 +75,9 @@ impl InstallError {
     /// Whether the program under test is to blame.
     #[must_use]
     pub fn is_subject(&self) -> bool {
-        matches!(self, InstallError::SubjectDied { .. } | InstallError::SubjectNotReady { .. })
+        matches!(
+            self,
+            InstallError::SubjectDied { .. } | InstallError::SubjectNotReady { .. }
+        )
     }
 }

@@ -77,7 +77,11 @@ pub struct Arc {
 pub async fn prepare(subject: Subject, ports: Ports) -> Result<Arc, InstallError> {
     let values = chart_values(&subject, ports);
     let rest = render(&subject.helm, &subject.chart, RELEASE, NAMESPACE, &values).await?;
-    Ok(Arc { definitions: definitions(&subject.chart)?, subject, rest })
+    Ok(Arc {
+        definitions: definitions(&subject.chart)?,
+        subject,
+        rest,
+    })
 }
 
 impl Arc {
@@ -141,9 +145,21 @@ pub async fn install(
         .collect();
     let mut applier = Applier::new(client.clone());
     let secret = credentials(&arc.subject.token);
-    apply_all(&mut applier, arc.rest.into_documents().into_iter().chain(services).chain([secret])).await?;
+    apply_all(
+        &mut applier,
+        arc.rest
+            .into_documents()
+            .into_iter()
+            .chain(services)
+            .chain([secret]),
+    )
+    .await?;
 
-    let issuer = certificates.iter().find(|c| c["kind"] == "Issuer").cloned().unwrap_or_default();
+    let issuer = certificates
+        .iter()
+        .find(|c| c["kind"] == "Issuer")
+        .cloned()
+        .unwrap_or_default();
     await_admission(client, &issuer, NAMESPACE).await?;
     let secret_name = certificates
         .iter()
@@ -169,7 +185,16 @@ pub async fn install(
     await_certificate(client, &secret_name, first).await?;
     await_ca_bundles(client, &configurations).await?;
 
-    let process = start_manager(&arc.subject, plane, &deployments, leader_election, &folder, &temporary, logs).await?;
+    let process = start_manager(
+        &arc.subject,
+        plane,
+        &deployments,
+        leader_election,
+        &folder,
+        &temporary,
+        logs,
+    )
+    .await?;
     let controller = Controller { process, stop, tasks };
     await_subject(client, &controller.process).await?;
     Ok(controller)
@@ -185,7 +210,12 @@ fn credentials(token: &SecretString) -> Value {
 }
 
 /// Writes the serving certificate where ARC reads it, at first and at each renewal.
-async fn keep_certificate(secrets: Api<Secret>, name: String, folder: Utf8PathBuf, written: watch::Sender<bool>) {
+async fn keep_certificate(
+    secrets: Api<Secret>,
+    name: String,
+    folder: Utf8PathBuf,
+    written: watch::Sender<bool>,
+) {
     use futures::StreamExt as _;
 
     let stream = watcher::watch_object(secrets, &name);
@@ -193,7 +223,9 @@ async fn keep_certificate(secrets: Api<Secret>, name: String, folder: Utf8PathBu
     while let Some(item) = stream.next().await {
         let Ok(Some(secret)) = item else { continue };
         let data = secret.data.unwrap_or_default();
-        let (Some(certificate), Some(key)) = (data.get("tls.crt"), data.get("tls.key")) else { continue };
+        let (Some(certificate), Some(key)) = (data.get("tls.crt"), data.get("tls.key")) else {
+            continue;
+        };
         let result = std::fs::create_dir_all(&folder)
             .and_then(|()| std::fs::write(folder.join("tls.key"), &key.0))
             .and_then(|()| std::fs::write(folder.join("tls.crt"), &certificate.0));
@@ -219,7 +251,13 @@ async fn await_certificate(
     let seen = certificates.list(&kube::api::ListParams::default()).await;
     let last_seen = seen.map_or_else(
         |error| error.to_string(),
-        |list| list.items.iter().map(|c| c.data["status"].to_string()).collect::<Vec<_>>().join("; "),
+        |list| {
+            list.items
+                .iter()
+                .map(|c| c.data["status"].to_string())
+                .collect::<Vec<_>>()
+                .join("; ")
+        },
     );
     Err(InstallError::NotReady(WaitError::TimedOut {
         awaited: format!("the Secret {NAMESPACE}/{name} issued by cert-manager"),
@@ -231,18 +269,25 @@ async fn await_certificate(
 async fn await_ca_bundles(client: &Client, configurations: &[Value]) -> Result<(), InstallError> {
     for configuration in configurations {
         let kind = configuration["kind"].as_str().unwrap_or_default();
-        let name = configuration.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let name = configuration
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let gvk = kube::core::GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
         let resource = kube::api::ApiResource::from_gvk(&gvk);
         let api: Api<kube::api::DynamicObject> = Api::all_with(client.clone(), &resource);
         let awaited = format!("cainjector's CA bundle in {kind} {name}");
-        watch_object(api, name, &awaited, Duration::from_secs(60), |object| {
-            match object {
+        watch_object(
+            api,
+            name,
+            &awaited,
+            Duration::from_secs(60),
+            |object| match object {
                 Some(object) if reach::has_ca(&object.data) => Seen::Yes(()),
                 Some(_) => Seen::NotYet("no bundle in at least one webhook".into()),
                 None => Seen::NotYet("no such configuration".into()),
-            }
-        })
+            },
+        )
         .await?;
     }
     Ok(())
@@ -268,10 +313,19 @@ async fn start_manager(
     if !leader_election {
         container = container.without("--enable-leader-election");
     }
-    let account = deployment.pointer("/spec/template/spec/serviceAccountName").and_then(Value::as_str);
+    let account = deployment
+        .pointer("/spec/template/spec/serviceAccountName")
+        .and_then(Value::as_str);
     let account = account.unwrap_or("default");
-    let kubeconfig =
-        identity::kubeconfig(&plane.client, &plane.server, plane.ca.pem(), NAMESPACE, account, folder).await?;
+    let kubeconfig = identity::kubeconfig(
+        &plane.client,
+        &plane.server,
+        plane.ca.pem(),
+        NAMESPACE,
+        account,
+        folder,
+    )
+    .await?;
     let mut program = Program::new("arc-manager", &subject.manager)
         .args(container.args)
         .env("KUBECONFIG", kubeconfig)
@@ -293,19 +347,23 @@ async fn await_subject(client: &Client, process: &Process) -> Result<(), Install
         "spec": { "template": { "spec": { "enterprise": "probe" } } },
     });
     let applier = Applier::new(client.clone());
-    let admitted = eventually("ARC's webhook admits a RunnerDeployment (dry run)", SUBJECT_DEADLINE, || {
-        let mut applier = applier.clone();
-        let probe = &probe;
-        async move {
-            if process.exited().is_some() {
-                return Seen::Yes(false);
+    let admitted = eventually(
+        "ARC's webhook admits a RunnerDeployment (dry run)",
+        SUBJECT_DEADLINE,
+        || {
+            let mut applier = applier.clone();
+            let probe = &probe;
+            async move {
+                if process.exited().is_some() {
+                    return Seen::Yes(false);
+                }
+                match applier.dry_run(probe, NAMESPACE).await {
+                    Ok(_) => Seen::Yes(true),
+                    Err(error) => Seen::NotYet(chain(&error)),
+                }
             }
-            match applier.dry_run(probe, NAMESPACE).await {
-                Ok(_) => Seen::Yes(true),
-                Err(error) => Seen::NotYet(chain(&error)),
-            }
-        }
-    })
+        },
+    )
     .await;
     match admitted {
         Ok(true) => Ok(()),
@@ -314,8 +372,10 @@ async fn await_subject(client: &Client, process: &Process) -> Result<(), Install
             status: process.exited().map(|e| e.to_string()).unwrap_or_default(),
             tail: process.tail(8),
         }),
-        Err(wait) => {
-            Err(InstallError::SubjectNotReady { name: "the ARC manager".into(), wait, tail: process.tail(8) })
-        }
+        Err(wait) => Err(InstallError::SubjectNotReady {
+            name: "the ARC manager".into(),
+            wait,
+            tail: process.tail(8),
+        }),
     }
 }

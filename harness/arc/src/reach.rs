@@ -31,7 +31,11 @@ pub(crate) fn configuration(mut configuration: Value, port: u16) -> Value {
 /// Whether every webhook of a configuration has its CA bundle.
 pub(crate) fn has_ca(configuration: &Value) -> bool {
     configuration["webhooks"].as_array().is_some_and(|all| {
-        all.iter().all(|webhook| webhook["clientConfig"]["caBundle"].as_str().is_some_and(|ca| !ca.is_empty()))
+        all.iter().all(|webhook| {
+            webhook["clientConfig"]["caBundle"]
+                .as_str()
+                .is_some_and(|ca| !ca.is_empty())
+        })
     })
 }
 

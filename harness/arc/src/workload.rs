@@ -20,8 +20,12 @@ impl Container {
         let container = containers.iter().find(|c| c["name"] == name)?;
         let mut env = BTreeMap::new();
         for variable in container["env"].as_array().into_iter().flatten() {
-            let Some(name) = variable["name"].as_str() else { continue };
-            let field = variable.pointer("/valueFrom/fieldRef/fieldPath").and_then(Value::as_str);
+            let Some(name) = variable["name"].as_str() else {
+                continue;
+            };
+            let field = variable
+                .pointer("/valueFrom/fieldRef/fieldPath")
+                .and_then(Value::as_str);
             let value = match (variable["value"].as_str(), field) {
                 (Some(value), _) => value,
                 (None, Some("metadata.namespace")) => namespace,
@@ -29,7 +33,11 @@ impl Container {
             };
             env.insert(name.to_owned(), value.to_owned());
         }
-        let args = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let args = container["args"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
         let args = args.map(|arg| expand(arg, &env)).collect();
         Some(Container { args, env })
     }
@@ -50,7 +58,9 @@ impl Container {
 }
 
 fn expand(text: &str, env: &BTreeMap<String, String>) -> String {
-    env.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("$({name})"), value))
+    env.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("$({name})"), value)
+    })
 }
 
 #[cfg(test)]
@@ -72,9 +82,14 @@ mod tests {
             ]}}},
         });
 
-        let container = Container::of(&deployment, "controller").expect("the container is there").flag("--v", "4");
+        let container = Container::of(&deployment, "controller")
+            .expect("the container is there")
+            .flag("--v", "4");
 
         assert_eq!(container.args, ["--namespace=cert-manager", "--v=4"]);
-        assert_eq!(container.env, BTreeMap::from([("POD_NAMESPACE".to_owned(), "cert-manager".to_owned())]));
+        assert_eq!(
+            container.env,
+            BTreeMap::from([("POD_NAMESPACE".to_owned(), "cert-manager".to_owned())])
+        );
     }
 }

@@ -61,7 +61,10 @@ impl Applier {
     /// An applier over this client.
     #[must_use]
     pub fn new(client: Client) -> Applier {
-        Applier { client, kinds: HashMap::new() }
+        Applier {
+            client,
+            kinds: HashMap::new(),
+        }
     }
 
     /// Applies one manifest; an object without a namespace that needs one goes to `namespace`.
@@ -80,10 +83,18 @@ impl Applier {
         self.patch(manifest, namespace, true).await
     }
 
-    async fn patch(&mut self, manifest: &Value, namespace: &str, dry_run: bool) -> Result<DynamicObject, ApplyError> {
+    async fn patch(
+        &mut self,
+        manifest: &Value,
+        namespace: &str,
+        dry_run: bool,
+    ) -> Result<DynamicObject, ApplyError> {
         let head = || manifest.to_string().chars().take(120).collect::<String>();
         let text = |path: &str, what| {
-            manifest.pointer(path).and_then(Value::as_str).ok_or_else(|| ApplyError::Incomplete { what, head: head() })
+            manifest
+                .pointer(path)
+                .and_then(Value::as_str)
+                .ok_or_else(|| ApplyError::Incomplete { what, head: head() })
         };
         let (api_version, kind) = (text("/apiVersion", "apiVersion")?, text("/kind", "kind")?);
         let name = text("/metadata/name", "metadata.name")?;
@@ -93,17 +104,22 @@ impl Applier {
             Scope::Cluster => (Api::all_with(self.client.clone(), &resource), name.to_owned()),
             Scope::Namespaced => {
                 let namespace = own_namespace.unwrap_or(namespace);
-                (Api::namespaced_with(self.client.clone(), namespace, &resource), format!("{namespace}/{name}"))
+                (
+                    Api::namespaced_with(self.client.clone(), namespace, &resource),
+                    format!("{namespace}/{name}"),
+                )
             }
         };
         let api: Api<DynamicObject> = api;
         let mut params = PatchParams::apply("ghes-harness").force();
         params.dry_run = dry_run;
-        api.patch(name, &params, &Patch::Apply(manifest)).await.map_err(|source| ApplyError::Refused {
-            kind: kind.to_owned(),
-            name: shown,
-            source: Box::new(source),
-        })
+        api.patch(name, &params, &Patch::Apply(manifest))
+            .await
+            .map_err(|source| ApplyError::Refused {
+                kind: kind.to_owned(),
+                name: shown,
+                source: Box::new(source),
+            })
     }
 
     /// Applies custom resource definitions all at once and waits until each is served.
@@ -115,12 +131,25 @@ impl Applier {
             let applied = self.clone().apply(manifest, "").await?;
             let name = applied.metadata.name.unwrap_or_default();
             let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-            watch_object(api, &name, &format!("definition {name} established"), deadline, |crd| {
-                let conditions = crd.and_then(|c| c.status.as_ref()).and_then(|s| s.conditions.as_ref());
-                let established =
-                    conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Established" && c.status == "True"));
-                if established { Seen::Yes(()) } else { Seen::NotYet(format!("conditions {conditions:?}")) }
-            })
+            watch_object(
+                api,
+                &name,
+                &format!("definition {name} established"),
+                deadline,
+                |crd| {
+                    let conditions = crd
+                        .and_then(|c| c.status.as_ref())
+                        .and_then(|s| s.conditions.as_ref());
+                    let established = conditions.is_some_and(|all| {
+                        all.iter().any(|c| c.type_ == "Established" && c.status == "True")
+                    });
+                    if established {
+                        Seen::Yes(())
+                    } else {
+                        Seen::NotYet(format!("conditions {conditions:?}"))
+                    }
+                },
+            )
             .await?;
             Ok(())
         };
@@ -128,17 +157,23 @@ impl Applier {
         Ok(())
     }
 
-    async fn kind(&mut self, api_version: &str, kind: &str) -> Result<(ApiResource, ApiCapabilities), ApplyError> {
+    async fn kind(
+        &mut self,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<(ApiResource, ApiCapabilities), ApplyError> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let gvk = GroupVersionKind::gvk(group, version, kind);
         if let Some(known) = self.kinds.get(&gvk) {
             return Ok(known.clone());
         }
-        let found = pinned_kind(&self.client, &gvk).await.map_err(|source| ApplyError::UnknownKind {
-            kind: kind.to_owned(),
-            api_version: api_version.to_owned(),
-            source: Box::new(source),
-        })?;
+        let found = pinned_kind(&self.client, &gvk)
+            .await
+            .map_err(|source| ApplyError::UnknownKind {
+                kind: kind.to_owned(),
+                api_version: api_version.to_owned(),
+                source: Box::new(source),
+            })?;
         self.kinds.insert(gvk, found.clone());
         Ok(found)
     }

@@ -43,15 +43,24 @@ impl Recorder {
     ///
     /// # Errors
     /// [`EvidenceError::Folder`].
-    pub fn start(client: &Client, kinds: Vec<ApiResource>, folder: &Utf8Path) -> Result<Recorder, EvidenceError> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| EvidenceError::Folder { path: folder.to_owned(), source })?;
+    pub fn start(
+        client: &Client,
+        kinds: Vec<ApiResource>,
+        folder: &Utf8Path,
+    ) -> Result<Recorder, EvidenceError> {
+        std::fs::create_dir_all(folder).map_err(|source| EvidenceError::Folder {
+            path: folder.to_owned(),
+            source,
+        })?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (lines, received) = mpsc::unbounded_channel();
         for kind in kinds {
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
-            tasks.spawn(stop.clone().run_until_cancelled_owned(watch(api, kind.kind.clone(), lines.clone())));
+            tasks.spawn(
+                stop.clone()
+                    .run_until_cancelled_owned(watch(api, kind.kind.clone(), lines.clone())),
+            );
         }
         tasks.spawn(write(received, folder.to_owned()));
         tasks.close();
@@ -80,7 +89,11 @@ async fn watch(api: Api<DynamicObject>, kind: String, lines: mpsc::UnboundedSend
             // The watcher reconnects by itself; a gap shows in the resource versions.
             Ok(Event::Init | Event::InitDone) | Err(_) => continue,
         };
-        let namespace = object.metadata.namespace.clone().unwrap_or_else(|| "cluster".to_owned());
+        let namespace = object
+            .metadata
+            .namespace
+            .clone()
+            .unwrap_or_else(|| "cluster".to_owned());
         let mut value = serde_json::to_value(&object).unwrap_or_default();
         blank_tokens(&mut value);
         if let Some(metadata) = value.pointer_mut("/metadata").and_then(Value::as_object_mut) {
@@ -120,7 +133,9 @@ pub fn blank_tokens(value: &mut Value) {
     match value {
         Value::Object(map) => {
             let secret_variable = map.get("name").and_then(Value::as_str).is_some_and(|name| {
-                ["TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.to_uppercase().contains(word))
+                ["TOKEN", "SECRET", "PASSWORD"]
+                    .iter()
+                    .any(|word| name.to_uppercase().contains(word))
             });
             for (key, inner) in map.iter_mut() {
                 let secret = key == "token" || (secret_variable && key == "value");

@@ -1,7 +1,7 @@
 //! The local cluster: a real control plane as processes, enclosed in the run's own namespaces.
 
-pub mod enclosure;
 mod control_plane;
+pub mod enclosure;
 mod ports;
 
 pub use control_plane::{ControlPlane, PlaneError, PlaneParts};

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 
 /// A certificate could not be made.
@@ -42,7 +43,9 @@ pub struct Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("cert_pem", &self.cert_pem).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("cert_pem", &self.cert_pem)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,13 +61,25 @@ impl RunCa {
     /// # Errors
     /// [`PkiError`] if the provider refuses.
     pub fn new(name: &str) -> Result<RunCa, PkiError> {
-        let key = KeyPair::generate().map_err(|source| PkiError::Key { subject: name.to_owned(), source })?;
+        let key = KeyPair::generate().map_err(|source| PkiError::Key {
+            subject: name.to_owned(),
+            source,
+        })?;
         let mut params = params(name, &[])?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-        let cert =
-            params.self_signed(&key).map_err(|source| PkiError::Sign { subject: name.to_owned(), source })?;
-        Ok(RunCa { pem: cert.pem(), issuer: Issuer::new(params, key) })
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        let cert = params.self_signed(&key).map_err(|source| PkiError::Sign {
+            subject: name.to_owned(),
+            source,
+        })?;
+        Ok(RunCa {
+            pem: cert.pem(),
+            issuer: Issuer::new(params, key),
+        })
     }
 
     /// The CA's certificate.
@@ -96,17 +111,32 @@ impl RunCa {
     }
 
     fn sign(&self, subject: &str, mut params: CertificateParams) -> Result<Identity, PkiError> {
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-        let key = KeyPair::generate().map_err(|source| PkiError::Key { subject: subject.to_owned(), source })?;
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
+        let key = KeyPair::generate().map_err(|source| PkiError::Key {
+            subject: subject.to_owned(),
+            source,
+        })?;
         let cert = params
             .signed_by(&key, &self.issuer)
-            .map_err(|source| PkiError::Sign { subject: subject.to_owned(), source })?;
-        Ok(Identity { cert_pem: cert.pem(), key_pem: key.serialize_pem() })
+            .map_err(|source| PkiError::Sign {
+                subject: subject.to_owned(),
+                source,
+            })?;
+        Ok(Identity {
+            cert_pem: cert.pem(),
+            key_pem: key.serialize_pem(),
+        })
     }
 }
 
 fn params(subject: &str, names: &[&str]) -> Result<CertificateParams, PkiError> {
-    let sign = |source| PkiError::Sign { subject: subject.to_owned(), source };
+    let sign = |source| PkiError::Sign {
+        subject: subject.to_owned(),
+        source,
+    };
     let mut params = CertificateParams::default();
     for name in names {
         params.subject_alt_names.push(match name.parse::<IpAddr>() {

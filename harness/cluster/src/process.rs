@@ -53,7 +53,12 @@ impl Program {
     /// The program at `path`, called `name` in logs. It inherits nothing but `PATH` from our environment.
     #[must_use]
     pub fn new(name: impl Into<String>, path: impl Into<Utf8PathBuf>) -> Program {
-        Program { name: name.into(), path: path.into(), args: Vec::new(), env: BTreeMap::new() }
+        Program {
+            name: name.into(),
+            path: path.into(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+        }
     }
 
     /// Adds arguments. Never a secret: arguments are visible to everybody.
@@ -76,8 +81,16 @@ impl Program {
     /// [`ProcessError`].
     pub fn start(self, logs: &Utf8Path) -> Result<Process, ProcessError> {
         let log = logs.join(format!("{}.log", self.name));
-        let log_error = |source| ProcessError::Log { name: self.name.clone(), path: log.clone(), source };
-        let out = std::fs::OpenOptions::new().create(true).append(true).open(&log).map_err(log_error)?;
+        let log_error = |source| ProcessError::Log {
+            name: self.name.clone(),
+            path: log.clone(),
+            source,
+        };
+        let out = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(log_error)?;
         let err = out.try_clone().map_err(log_error)?;
         let mut command = Command::new(&self.path);
         command
@@ -89,9 +102,11 @@ impl Program {
             .stdout(out)
             .stderr(err)
             .kill_on_drop(true);
-        let mut child = command
-            .spawn()
-            .map_err(|source| ProcessError::Spawn { name: self.name.clone(), path: self.path.clone(), source })?;
+        let mut child = command.spawn().map_err(|source| ProcessError::Spawn {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            source,
+        })?;
         let pid = child.id();
         let (exited_tx, exited) = watch::channel(None);
         let (kill_tx, kill_rx) = oneshot::channel::<()>();
@@ -103,7 +118,14 @@ impl Program {
             };
             exited_tx.send_replace(Some(Exited { status: status.ok() }));
         });
-        Ok(Process { name: self.name, log, pid, exited, kill: Some(kill_tx), keeper: Some(keeper) })
+        Ok(Process {
+            name: self.name,
+            log,
+            pid,
+            exited,
+            kill: Some(kill_tx),
+            keeper: Some(keeper),
+        })
     }
 }
 
@@ -176,7 +198,9 @@ impl Process {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
         let mut exited = self.exited.clone();
-        let ended = tokio::time::timeout(grace, exited.wait_for(Option::is_some)).await.is_ok();
+        let ended = tokio::time::timeout(grace, exited.wait_for(Option::is_some))
+            .await
+            .is_ok();
         if !ended {
             self.kill_now().await;
         }
@@ -206,7 +230,12 @@ mod tests {
             .start(logs.path())
             .expect("a shell is there");
 
-        let exited = process.exit_watch().wait_for(Option::is_some).await.map(|e| *e).expect("the keeper reports");
+        let exited = process
+            .exit_watch()
+            .wait_for(Option::is_some)
+            .await
+            .map(|e| *e)
+            .expect("the keeper reports");
 
         assert_eq!(exited.and_then(|e| e.status).and_then(|s| s.code()), Some(3));
         assert_eq!(process.tail(5), "heard");
@@ -216,7 +245,10 @@ mod tests {
     async fn a_program_that_ignores_sigterm_is_killed_after_the_grace_period() {
         let logs = tempdir().expect("a temporary folder");
         let process = Program::new("stubborn", "/bin/sh")
-            .args(["-c", "trap '' TERM; echo up; while :; do read x < /dev/zero; done"])
+            .args([
+                "-c",
+                "trap '' TERM; echo up; while :; do read x < /dev/zero; done",
+            ])
             .start(logs.path())
             .expect("a shell is there");
         let watch = process.exit_watch();
@@ -224,6 +256,9 @@ mod tests {
         process.stop(Duration::from_millis(50)).await;
 
         let exited = *watch.borrow();
-        assert!(exited.is_some_and(|e| e.status.is_some_and(|s| !s.success())), "{exited:?}");
+        assert!(
+            exited.is_some_and(|e| e.status.is_some_and(|s| !s.success())),
+            "{exited:?}"
+        );
     }
 }

@@ -88,7 +88,11 @@ where
             }
         }
     }
-    Err(WaitError::TimedOut { awaited: awaited.to_owned(), last_seen, seconds: start.elapsed().as_secs_f64() })
+    Err(WaitError::TimedOut {
+        awaited: awaited.to_owned(),
+        last_seen,
+        seconds: start.elapsed().as_secs_f64(),
+    })
 }
 
 /// Watches the named object until `judge` accepts it; `judge` sees `None` while the object does not exist.
@@ -119,7 +123,11 @@ where
             Err(error) => last_seen = format!("the watch failed, trying again: {error}"),
         }
     }
-    Err(WaitError::TimedOut { awaited: awaited.to_owned(), last_seen, seconds: start.elapsed().as_secs_f64() })
+    Err(WaitError::TimedOut {
+        awaited: awaited.to_owned(),
+        last_seen,
+        seconds: start.elapsed().as_secs_f64(),
+    })
 }
 
 #[cfg(test)]
@@ -132,7 +140,11 @@ mod tests {
 
         let value = eventually("three probes", Duration::from_secs(5), || {
             left -= 1;
-            let seen = if left == 0 { Seen::Yes(7) } else { Seen::NotYet(format!("{left} left")) };
+            let seen = if left == 0 {
+                Seen::Yes(7)
+            } else {
+                Seen::NotYet(format!("{left} left"))
+            };
             async { seen }
         })
         .await;
@@ -142,9 +154,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_timeout_tells_what_was_awaited_and_last_seen() {
-        let error = eventually("8 runners", Duration::from_millis(120), || async { Seen::<()>::NotYet("6 runners".into()) })
-            .await
-            .expect_err("six are not eight");
+        let error = eventually("8 runners", Duration::from_millis(120), || async {
+            Seen::<()>::NotYet("6 runners".into())
+        })
+        .await
+        .expect_err("six are not eight");
 
         assert_eq!(error.awaited(), "8 runners");
         assert_eq!(error.last_seen(), "6 runners");
@@ -152,9 +166,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_probe_that_hangs_does_not_outlive_the_deadline() {
-        let error = eventually("an answer", Duration::from_millis(120), std::future::pending::<Seen<()>>)
-            .await
-            .expect_err("the probe never answers");
+        let error = eventually(
+            "an answer",
+            Duration::from_millis(120),
+            std::future::pending::<Seen<()>>,
+        )
+        .await
+        .expect_err("the probe never answers");
 
         assert!(error.last_seen().contains("did not answer"), "{error}");
     }

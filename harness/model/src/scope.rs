@@ -40,11 +40,21 @@ mod tests {
         let scopes = [
             Scope::Enterprise("dogecompany".into()),
             Scope::Organization("dogecompany".into()),
-            Scope::Repository { owner: "dogecompany".into(), name: "quickstart".into() },
+            Scope::Repository {
+                owner: "dogecompany".into(),
+                name: "quickstart".into(),
+            },
         ];
 
         let paths = scopes.map(|scope| scope.to_string());
 
-        assert_eq!(paths, ["enterprises/dogecompany", "orgs/dogecompany", "repos/dogecompany/quickstart"]);
+        assert_eq!(
+            paths,
+            [
+                "enterprises/dogecompany",
+                "orgs/dogecompany",
+                "repos/dogecompany/quickstart"
+            ]
+        );
     }
 }

@@ -134,7 +134,7 @@ async fn report(node: &Shared) -> Result<(), kube::Error> {
     let nodes = Api::<Node>::all(node.client.clone());
     let now = Timestamp::now();
     let mut status = status(node, now);
-    let before = nodes.get_status(name).await?.status.unwrap_or_default();
+    let before = nodes.get(name).await?.status.unwrap_or_default();
     for condition in status.conditions.iter_mut().flatten() {
         let same = |old: &&NodeCondition| old.type_ == condition.type_ && old.status == condition.status;
         if let Some(old) = before.conditions.iter().flatten().find(same) {

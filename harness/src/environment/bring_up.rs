@@ -96,10 +96,18 @@ impl Site {
         std::fs::create_dir_all(&logs).map_err(files("make evidence/programs"))?;
         let (state, ports, address) = if order.enclosed {
             let address: Ipv4Addr = enclosure::ADDRESS.parse().unwrap_or(Ipv4Addr::LOCALHOST);
-            (Utf8PathBuf::from(enclosure::STATE), Ports::own(), IpAddr::V4(address))
+            (
+                Utf8PathBuf::from(enclosure::STATE),
+                Ports::own(),
+                IpAddr::V4(address),
+            )
         } else {
             let ports = Ports::free().map_err(files("find free ports"))?;
-            (order.folder.join(STATE_FOLDER), ports, IpAddr::V4(Ipv4Addr::LOCALHOST))
+            (
+                order.folder.join(STATE_FOLDER),
+                ports,
+                IpAddr::V4(Ipv4Addr::LOCALHOST),
+            )
         };
         std::fs::create_dir_all(&state).map_err(files("make the state folder"))?;
         if order.enclosed {
@@ -109,7 +117,13 @@ impl Site {
                 .and_then(|()| std::fs::write(account.join("namespace"), harness_arc::NAMESPACE))
                 .map_err(files("write the service account's namespace"))?;
         }
-        Ok(Site { state, logs, ports, address, enclosed: order.enclosed })
+        Ok(Site {
+            state,
+            logs,
+            ports,
+            address,
+            enclosed: order.enclosed,
+        })
     }
 
     fn ghes_url(&self) -> String {
@@ -127,11 +141,16 @@ async fn phase<T, E>(
     name: &str,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    emitter.emit(Event::PhaseStarted { phase: name.to_owned() });
+    emitter.emit(Event::PhaseStarted {
+        phase: name.to_owned(),
+    });
     let start = Instant::now();
     let value = work.await?;
     let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    emitter.emit(Event::PhaseFinished { phase: name.to_owned(), duration_ms });
+    emitter.emit(Event::PhaseFinished {
+        phase: name.to_owned(),
+        duration_ms,
+    });
     Ok(value)
 }
 
@@ -141,11 +160,24 @@ pub(crate) async fn up(order: Order, emitter: Emitter) -> Result<Environment, Up
     let site = Site::prepare(&order)?;
     let defect = order.plan.defect.as_deref().and_then(Defect::named);
 
-    let base = phase(&emitter, "control plane and GHES", base(&order, &site, &emitter, defect)).await?;
-    let Base { mut plane, cert_manager, arc, ghes } = base;
-    let (node, cert_manager) =
-        phase(&emitter, "node and cert-manager", node_and_cert_manager(&order, &site, &mut plane, cert_manager, &arc))
-            .await?;
+    let base = phase(
+        &emitter,
+        "control plane and GHES",
+        base(&order, &site, &emitter, defect),
+    )
+    .await?;
+    let Base {
+        mut plane,
+        cert_manager,
+        arc,
+        ghes,
+    } = base;
+    let (node, cert_manager) = phase(
+        &emitter,
+        "node and cert-manager",
+        node_and_cert_manager(&order, &site, &mut plane, cert_manager, &arc),
+    )
+    .await?;
     let recorder = Recorder::start(&plane.client, recorded(), &order.folder.join("evidence/objects"))?;
     let controller = phase(
         &emitter,
@@ -159,11 +191,18 @@ pub(crate) async fn up(order: Order, emitter: Emitter) -> Result<Environment, Up
 
     let mut cert_manager = cert_manager;
     if defect == Some(Defect::CainjectorKilled)
-        && let Some(at) = cert_manager.iter().position(|p| p.name() == "cert-manager-cainjector")
+        && let Some(at) = cert_manager
+            .iter()
+            .position(|p| p.name() == "cert-manager-cainjector")
     {
         cert_manager[at].kill_now().await;
     }
-    let GhesSide { server, hand, client, ca } = ghes;
+    let GhesSide {
+        server,
+        hand,
+        client,
+        ca,
+    } = ghes;
     Ok(Environment {
         order,
         emitter,
@@ -194,7 +233,12 @@ struct Base {
 }
 
 /// What needs nothing else: the mock GHES, the control plane, the rendered charts.
-async fn base(order: &Order, site: &Site, emitter: &Emitter, defect: Option<Defect>) -> Result<Base, UpError> {
+async fn base(
+    order: &Order,
+    site: &Site,
+    emitter: &Emitter,
+    defect: Option<Defect>,
+) -> Result<Base, UpError> {
     let parts = &order.parts;
     let address = site.address.to_string();
     let plane = ControlPlane::start(
@@ -219,8 +263,10 @@ async fn base(order: &Order, site: &Site, emitter: &Emitter, defect: Option<Defe
     let ghes_and_arc = async {
         let (ghes, token) = start_ghes(order, site, emitter, defect).await?;
         let ca_file = site.state.join("ghes-ca.crt");
-        std::fs::write(&ca_file, &ghes.ca)
-            .map_err(|source| UpError::Files { what: format!("write {ca_file}"), source })?;
+        std::fs::write(&ca_file, &ghes.ca).map_err(|source| UpError::Files {
+            what: format!("write {ca_file}"),
+            source,
+        })?;
         let subject = Subject {
             manager: parts.arc_manager.clone(),
             chart: parts.arc_chart.clone(),
@@ -239,7 +285,12 @@ async fn base(order: &Order, site: &Site, emitter: &Emitter, defect: Option<Defe
     };
     let (plane, cert_manager, ghes_and_arc) = tokio::join!(plane, cert_manager, ghes_and_arc);
     let (ghes, arc) = ghes_and_arc?;
-    Ok(Base { plane: plane?, cert_manager: cert_manager?, arc, ghes })
+    Ok(Base {
+        plane: plane?,
+        cert_manager: cert_manager?,
+        arc,
+        ghes,
+    })
 }
 
 async fn start_ghes(
@@ -269,15 +320,32 @@ async fn start_ghes(
         hand.seed_defect(defect).await;
     }
     let token = hand.pat().clone();
-    let url = site.ghes_url().parse().map_err(|error: url::ParseError| UpError::Files {
-        what: format!("read the address {}", site.ghes_url()),
-        source: std::io::Error::other(error),
-    })?;
-    let client = Ghes::connect(Target { url, token: token.clone(), ca_pem: Some(ca.pem().to_owned()) }).await?;
-    Ok((GhesSide { server, hand, client, ca: ca.pem().to_owned() }, token))
+    let url = site
+        .ghes_url()
+        .parse()
+        .map_err(|error: url::ParseError| UpError::Files {
+            what: format!("read the address {}", site.ghes_url()),
+            source: std::io::Error::other(error),
+        })?;
+    let client = Ghes::connect(Target {
+        url,
+        token: token.clone(),
+        ca_pem: Some(ca.pem().to_owned()),
+    })
+    .await?;
+    Ok((
+        GhesSide {
+            server,
+            hand,
+            client,
+            ca: ca.pem().to_owned(),
+        },
+        token,
+    ))
 }
 
-/// Definitions first: kube-controller-manager's garbage collector learns of later ones only after half a minute.
+/// Definitions are established while the API server makes its own roles. kube-controller-manager comes after them: its garbage collector
+/// learns of definitions that are younger than itself only after half a minute.
 async fn node_and_cert_manager(
     order: &Order,
     site: &Site,
@@ -286,8 +354,6 @@ async fn node_and_cert_manager(
     arc: &ArcChart,
 ) -> Result<(Option<Node>, Vec<Process>), UpError> {
     let applier = Applier::new(plane.client.clone());
-    let mut definitions = cert_manager.definitions().to_vec();
-    definitions.extend_from_slice(arc.definitions());
     let namespaces = async {
         for name in [harness_arc::CERT_MANAGER_NAMESPACE, harness_arc::NAMESPACE] {
             let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
@@ -295,7 +361,11 @@ async fn node_and_cert_manager(
         }
         Ok(())
     };
-    tokio::try_join!(namespaces, applier.definitions(&definitions, DEADLINE))?;
+    let definitions = [cert_manager.definitions(), arc.definitions()].concat();
+    let definitions = async { Ok::<_, UpError>(applier.definitions(&definitions, DEADLINE).await?) };
+    let ready = async { Ok(plane.await_ready().await?) };
+    tokio::try_join!(namespaces, definitions, ready)?;
+
     plane.start_controllers()?;
     let node = async {
         if !site.enclosed {
@@ -305,7 +375,14 @@ async fn node_and_cert_manager(
     };
     let cert_manager = async {
         let installed = cert_manager
-            .install(&plane.client, &plane.server, plane.ca.pem(), site.ports, &site.state, &site.logs)
+            .install(
+                &plane.client,
+                &plane.server,
+                plane.ca.pem(),
+                site.ports,
+                &site.state,
+                &site.logs,
+            )
             .await;
         installed.map_err(UpError::from)
     };
@@ -315,7 +392,9 @@ async fn node_and_cert_manager(
 async fn start_node(order: &Order, site: &Site, plane: &ControlPlane) -> Result<Node, UpError> {
     let kubeconfig = plane.user("node", &format!("system:node:{NODE}"), "system:nodes")?;
     let client = plane.client_for(&kubeconfig).await?;
-    let serving = plane.ca.server(&format!("system:node:{NODE}"), &[NODE, &site.address.to_string()])?;
+    let serving = plane
+        .ca
+        .server(&format!("system:node:{NODE}"), &[NODE, &site.address.to_string()])?;
     let programs = Utf8Path::new(&order.plan.programs);
     let node = harness_node::start(
         client,
@@ -323,14 +402,20 @@ async fn start_node(order: &Order, site: &Site, plane: &ControlPlane) -> Result<
             name: NODE.to_owned(),
             address: site.address,
             port: site.ports.node,
-            serving: Tls { cert_pem: serving.cert_pem, key_pem: serving.key_pem },
+            serving: Tls {
+                cert_pem: serving.cert_pem,
+                key_pem: serving.key_pem,
+            },
             client_ca_pem: plane.ca.pem().to_owned(),
             state: site.state.join("node"),
             pod_init: programs.join("pod-init"),
             images: ImageTable::standard(programs.join("runner")),
             service_host: (site.address.to_string(), site.ports.api_server),
             logs: Some(order.folder.join("evidence/pods")),
-            host_files: vec![HostFile { path: "/etc/hosts".into(), content: enclosure::hosts(&[GHES_HOST]) }],
+            host_files: vec![HostFile {
+                path: "/etc/hosts".into(),
+                content: enclosure::hosts(&[GHES_HOST]),
+            }],
         },
     )
     .await?;
@@ -340,26 +425,48 @@ async fn start_node(order: &Order, site: &Site, plane: &ControlPlane) -> Result<
 /// Usable means: pods are admitted (the default service account exists) and have where to run.
 async fn await_usable(client: &Client, with_node: bool) -> Result<(), WaitError> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
-    let account = watch_object(accounts, "default", "the default service account", DEADLINE, |account| {
-        account.map_or_else(|| Seen::NotYet("none".to_owned()), |_| Seen::Yes(()))
-    });
+    let account = watch_object(
+        accounts,
+        "default",
+        "the default service account",
+        DEADLINE,
+        |account| account.map_or_else(|| Seen::NotYet("none".to_owned()), |_| Seen::Yes(())),
+    );
     let nodes: Api<NodeObject> = Api::all(client.clone());
     let ready = async {
         if !with_node {
             return Ok(());
         }
-        watch_object(nodes, NODE, "the node Ready and without taints", DEADLINE, |node| {
-            let Some(node) = node else { return Seen::NotYet("no such node".to_owned()) };
-            let conditions = node.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
-            let ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
-            let taints = node.spec.as_ref().and_then(|s| s.taints.as_deref()).unwrap_or_default();
-            if ready && taints.is_empty() {
-                Seen::Yes(())
-            } else {
-                let taints: Vec<&str> = taints.iter().map(|t| t.key.as_str()).collect();
-                Seen::NotYet(format!("ready: {ready}, taints: {taints:?}"))
-            }
-        })
+        watch_object(
+            nodes,
+            NODE,
+            "the node Ready and without taints",
+            DEADLINE,
+            |node| {
+                let Some(node) = node else {
+                    return Seen::NotYet("no such node".to_owned());
+                };
+                let conditions = node
+                    .status
+                    .as_ref()
+                    .and_then(|s| s.conditions.as_deref())
+                    .unwrap_or_default();
+                let ready = conditions
+                    .iter()
+                    .any(|c| c.type_ == "Ready" && c.status == "True");
+                let taints = node
+                    .spec
+                    .as_ref()
+                    .and_then(|s| s.taints.as_deref())
+                    .unwrap_or_default();
+                if ready && taints.is_empty() {
+                    Seen::Yes(())
+                } else {
+                    let taints: Vec<&str> = taints.iter().map(|t| t.key.as_str()).collect();
+                    Seen::NotYet(format!("ready: {ready}, taints: {taints:?}"))
+                }
+            },
+        )
         .await
     };
     tokio::try_join!(account, ready)?;
@@ -379,11 +486,17 @@ fn recorded() -> Vec<ApiResource> {
 }
 
 fn tell_parts(emitter: &Emitter, ghes: &GhesSide) {
-    for (name, version) in
-        [("mock-ghes", ghes.client.version()), ("runner", env!("CARGO_PKG_VERSION")), ("node", env!("CARGO_PKG_VERSION"))]
-    {
+    for (name, version) in [
+        ("mock-ghes", ghes.client.version()),
+        ("runner", env!("CARGO_PKG_VERSION")),
+        ("node", env!("CARGO_PKG_VERSION")),
+    ] {
         emitter.emit(Event::Part {
-            part: Part { name: name.to_owned(), version: version.to_owned(), origin: Origin::Ours },
+            part: Part {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                origin: Origin::Ours,
+            },
         });
     }
 }

@@ -108,7 +108,10 @@ impl Defect {
         let kind = manifest["kind"].as_str().unwrap_or_default();
         match self {
             Defect::ShortNameGone if kind == "CustomResourceDefinition" => {
-                if manifest.pointer("/spec/names/kind").is_some_and(|kind| kind == "RunnerDeployment") {
+                if manifest
+                    .pointer("/spec/names/kind")
+                    .is_some_and(|kind| kind == "RunnerDeployment")
+                {
                     manifest["spec"]["names"]["shortNames"] = json!([]);
                 }
             }
@@ -127,7 +130,9 @@ impl Defect {
             }
             Defect::UnaskedWebhook if kind == "ValidatingWebhookConfiguration" => {
                 if let Some(webhooks) = manifest["webhooks"].as_array_mut() {
-                    webhooks.retain(|webhook| webhook["name"] != "validate.runnerdeployment.actions.summerwind.dev");
+                    webhooks.retain(|webhook| {
+                        webhook["name"] != "validate.runnerdeployment.actions.summerwind.dev"
+                    });
                 }
             }
             _ => {}

@@ -30,7 +30,8 @@ impl Kept {
     /// If the run keeps no environment.
     pub fn read(folder: &Utf8Path) -> anyhow::Result<Kept> {
         let path = folder.join(KEPT_FILE);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("{folder} keeps no environment"))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("{folder} keeps no environment"))?;
         serde_json::from_str(&text).with_context(|| format!("{path} describes no environment"))
     }
 }
@@ -78,15 +79,24 @@ pub(crate) fn forget(folder: &Utf8Path) {
 /// The inner process of a run that is alive, as the host counts processes.
 #[must_use]
 pub fn supervised(folder: &Utf8Path) -> Option<u32> {
-    let started: u32 = std::fs::read_to_string(folder.join(PROCESS_FILE)).ok()?.trim().parse().ok()?;
+    let started: u32 = std::fs::read_to_string(folder.join(PROCESS_FILE))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     let children = std::fs::read_to_string(format!("/proc/{started}/task/{started}/children")).ok()?;
-    let inner = children.split_whitespace().next().and_then(|child| child.parse().ok());
+    let inner = children
+        .split_whitespace()
+        .next()
+        .and_then(|child| child.parse().ok());
     // Without namespaces, what the supervisor started is the inner process itself.
     let candidates = inner.into_iter().chain([started]);
     // The number may have been given to another program since.
     candidates.into_iter().find(|process| {
         let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = command.split(|byte| *byte == 0).collect();
-        words.get(1).is_some_and(|word| *word == crate::run::INSIDE.as_bytes())
+        words
+            .get(1)
+            .is_some_and(|word| *word == crate::run::INSIDE.as_bytes())
     })
 }

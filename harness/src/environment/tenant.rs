@@ -18,7 +18,9 @@ impl Tenant {
     /// The tenant of a check: the guide's company, and the check's name.
     #[must_use]
     pub fn of(check: &str) -> Tenant {
-        Tenant { name: format!("dogecompany-{}", check.replace("::", "-")) }
+        Tenant {
+            name: format!("dogecompany-{}", check.replace("::", "-")),
+        }
     }
 
     /// Its enterprise.
@@ -30,7 +32,10 @@ impl Tenant {
     /// The repository with the quickstart workflow.
     #[must_use]
     pub fn repository(&self) -> Repo {
-        Repo { owner: self.name.clone(), name: "quickstart".to_owned() }
+        Repo {
+            owner: self.name.clone(),
+            name: "quickstart".to_owned(),
+        }
     }
 }
 
@@ -38,21 +43,34 @@ impl Tenant {
 pub(crate) fn world(checks: &[String]) -> World {
     let tenants: Vec<Tenant> = checks.iter().map(|check| Tenant::of(check)).collect();
     let files = IndexMap::from([
-        ("README.md".to_owned(), "# Quickstart\n\nThe repository of the guide's first workflow.\n".to_owned()),
+        (
+            "README.md".to_owned(),
+            "# Quickstart\n\nThe repository of the guide's first workflow.\n".to_owned(),
+        ),
         (WORKFLOW.to_owned(), fixtures::quickstart().to_owned()),
     ]);
     World {
         version: "3.9.0".to_owned(),
-        enterprises: tenants.iter().map(|t| Enterprise { slug: t.name.clone() }).collect(),
+        enterprises: tenants
+            .iter()
+            .map(|t| Enterprise { slug: t.name.clone() })
+            .collect(),
         organizations: tenants
             .iter()
-            .map(|t| Organization { login: t.name.clone(), enterprise: Some(t.name.clone()) })
+            .map(|t| Organization {
+                login: t.name.clone(),
+                enterprise: Some(t.name.clone()),
+            })
             .collect(),
-        users: vec![User { login: "arc-admin".to_owned() }],
+        users: vec![User {
+            login: "arc-admin".to_owned(),
+        }],
         tokens: vec![PersonalAccessToken {
             user: "arc-admin".to_owned(),
             token: None,
-            scopes: ["repo", "admin:org", "manage_runners:enterprise"].map(str::to_owned).to_vec(),
+            scopes: ["repo", "admin:org", "manage_runners:enterprise"]
+                .map(str::to_owned)
+                .to_vec(),
         }],
         repositories: tenants
             .iter()

@@ -17,7 +17,12 @@ pub(crate) fn answer(arguments: &[String], scenarios: &[Scenario]) -> Option<Exi
         }
         "--list-defects" => {
             for defect in Defect::ALL {
-                println!("{:<28} {}: turns {} red", defect.name(), defect.what(), defect.turns_red());
+                println!(
+                    "{:<28} {}: turns {} red",
+                    defect.name(),
+                    defect.what(),
+                    defect.turns_red()
+                );
             }
             Some(ExitCode::SUCCESS)
         }
@@ -26,9 +31,23 @@ pub(crate) fn answer(arguments: &[String], scenarios: &[Scenario]) -> Option<Exi
 }
 
 fn entry(check: &harness_model::Check, explain: bool) -> String {
-    let needs = check.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let pains = check.pains.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let first = format!("{:<36} {:<8} needs: {needs}\n", check.id, check.profile.to_string());
+    let needs = check
+        .needs
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let pains = check
+        .pains
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let first = format!(
+        "{:<36} {:<8} needs: {needs}\n",
+        check.id,
+        check.profile.to_string()
+    );
     if !explain {
         return first;
     }

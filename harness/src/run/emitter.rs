@@ -37,14 +37,21 @@ impl Emitter {
     /// Sends an event with the present time.
     pub(crate) fn emit(&self, event: Event) {
         // The supervisor is gone only when the run is ending anyway.
-        let _ = self.lines.send(Line { at: Timestamp::now(), event });
+        let _ = self.lines.send(Line {
+            at: Timestamp::now(),
+            event,
+        });
     }
 
     /// Sends a figure of the run itself.
     pub(crate) fn measured(&self, name: &str, seconds: f64) {
         self.emit(Event::Measured {
             id: String::new(),
-            measurement: Measurement { name: name.to_owned(), value: seconds, unit: "s".to_owned() },
+            measurement: Measurement {
+                name: name.to_owned(),
+                value: seconds,
+                unit: "s".to_owned(),
+            },
         });
     }
 

@@ -24,16 +24,30 @@ pub(crate) async fn keep(environment: &Environment, namespace: &str, folder: &Ut
         events,
     ];
     for kind in kinds {
-        let listed = resources::api(client, namespace, &kind).list(&kube::api::ListParams::default()).await;
+        let listed = resources::api(client, namespace, &kind)
+            .list(&kube::api::ListParams::default())
+            .await;
         let mut value = match listed {
             Ok(list) => json!(list.items),
             Err(error) => json!({ "cannot be listed": error.to_string() }),
         };
         crate::cluster::blank_tokens(&mut value);
-        save(environment, &folder.join(format!("{}.yaml", kind.plural)), &yaml(&value));
+        save(
+            environment,
+            &folder.join(format!("{}.yaml", kind.plural)),
+            &yaml(&value),
+        );
     }
-    save(environment, &folder.join("arc-manager.log"), &environment.arc_log(400));
-    save(environment, &folder.join("requests.jsonl"), &environment.recent_requests(300).await);
+    save(
+        environment,
+        &folder.join("arc-manager.log"),
+        &environment.arc_log(400),
+    );
+    save(
+        environment,
+        &folder.join("requests.jsonl"),
+        &environment.recent_requests(300).await,
+    );
 }
 
 fn yaml(value: &serde_json::Value) -> String {

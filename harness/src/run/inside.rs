@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::lifeline::{self, Signal};
 use super::{Emitter, Order, schedule};
-use crate::environment::{self, Environment};
 use crate::Scenario;
+use crate::environment::{self, Environment};
 
 /// How long tear-down may take before the kernel does it.
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(8);
@@ -20,7 +20,9 @@ pub(crate) fn main(scenarios: &'static [Scenario]) -> Exit {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
-        .with_env_filter(tracing_subscriber::EnvFilter::new("info,kube_runtime=error,kube_client=error"))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(
+            "info,kube_runtime=error,kube_client=off",
+        ))
         .init();
     let (order, signals) = match lifeline::read_order() {
         Ok(read) => read,
@@ -29,7 +31,10 @@ pub(crate) fn main(scenarios: &'static [Scenario]) -> Exit {
             return Exit::Harness;
         }
     };
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         tracing::error!("another TLS provider is installed already");
         return Exit::Harness;
     }
@@ -67,8 +72,10 @@ async fn run(
     tokio::spawn(end_when_orphaned(orphaned));
     let (emitter, written) = Emitter::to_supervisor(Redactor::default());
     let keep = order.plan.keep;
-    let selected: Vec<&'static Scenario> =
-        scenarios.iter().filter(|s| order.checks.contains(&(s.check)().id)).collect();
+    let selected: Vec<&'static Scenario> = scenarios
+        .iter()
+        .filter(|s| order.checks.contains(&(s.check)().id))
+        .collect();
 
     let environment = tokio::select! {
         environment = environment::up(order, emitter.clone()) => environment,
@@ -77,7 +84,10 @@ async fn run(
     let environment = match environment {
         Ok(environment) => Arc::new(environment),
         Err(error) => {
-            emitter.emit(Event::Broken { message: error.to_string(), exit: error.exit().code() });
+            emitter.emit(Event::Broken {
+                message: error.to_string(),
+                exit: error.exit().code(),
+            });
             return finish(emitter, written).await;
         }
     };
@@ -101,7 +111,10 @@ async fn tear_down(environment: Arc<Environment>, emitter: &Emitter) {
     let start = Instant::now();
     match Arc::try_unwrap(environment) {
         Ok(environment) => {
-            if tokio::time::timeout(TEARDOWN_LIMIT, environment.down()).await.is_err() {
+            if tokio::time::timeout(TEARDOWN_LIMIT, environment.down())
+                .await
+                .is_err()
+            {
                 tracing::warn!("tear-down took too long; the kernel ends what is left");
             }
         }
@@ -127,7 +140,11 @@ async fn interrupted(signals: &mut watch::Receiver<Signal>) {
 }
 
 async fn end_when_orphaned(mut signals: watch::Receiver<Signal>) {
-    if signals.wait_for(|signal| *signal == Signal::Orphaned).await.is_ok() {
+    if signals
+        .wait_for(|signal| *signal == Signal::Orphaned)
+        .await
+        .is_ok()
+    {
         tracing::error!("the supervisor is gone: ending everything");
         // Ends this process and whatever it started. Inside namespaces of its own the kernel would do so anyway.
         let _ = nix::sys::signal::killpg(nix::unistd::getpgrp(), nix::sys::signal::Signal::SIGKILL);

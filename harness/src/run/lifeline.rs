@@ -28,19 +28,21 @@ pub(crate) fn read_order() -> anyhow::Result<(Order, watch::Receiver<Signal>)> {
     drop(input);
     let order = serde_json::from_str(&line)?;
     let (signals, heard) = watch::channel(Signal::Alive);
-    std::thread::Builder::new().name("lifeline".to_owned()).spawn(move || {
-        let mut input = std::io::stdin().lock();
-        let mut byte = [0];
-        loop {
-            match input.read(&mut byte) {
-                Ok(1) if byte[0] == INTERRUPT => signals.send_replace(Signal::Interrupted),
-                Ok(1) => continue,
-                Ok(_) | Err(_) => {
-                    signals.send_replace(Signal::Orphaned);
-                    return;
-                }
-            };
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("lifeline".to_owned())
+        .spawn(move || {
+            let mut input = std::io::stdin().lock();
+            let mut byte = [0];
+            loop {
+                match input.read(&mut byte) {
+                    Ok(1) if byte[0] == INTERRUPT => signals.send_replace(Signal::Interrupted),
+                    Ok(1) => continue,
+                    Ok(_) | Err(_) => {
+                        signals.send_replace(Signal::Orphaned);
+                        return;
+                    }
+                };
+            }
+        })?;
     Ok((order, heard))
 }

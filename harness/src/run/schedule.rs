@@ -53,7 +53,11 @@ async fn attempts(scenario: &Scenario, check: &Check, environment: &Arc<Environm
 async fn one(scenario: &Scenario, check: &Check, environment: &Arc<Environment>, attempt: u32) -> Verdict {
     let namespace = namespace(&check.id, attempt);
     let emitter = environment.emitter.clone();
-    emitter.emit(Event::CheckStarted { id: check.id.clone(), attempt, namespace: namespace.clone() });
+    emitter.emit(Event::CheckStarted {
+        id: check.id.clone(),
+        attempt,
+        namespace: namespace.clone(),
+    });
     let start = Instant::now();
     let folder = format!("evidence/checks/{namespace}");
     let result = try_scenario(scenario, check, environment, &namespace).await;
@@ -86,7 +90,14 @@ async fn try_scenario(
     namespace: &str,
 ) -> Result<(), (Verdict, Failure)> {
     let broken = |what: &str, seen: String, detail: Option<String>| {
-        (Verdict::Error, Failure { awaited: what.to_owned(), last_seen: seen, detail })
+        (
+            Verdict::Error,
+            Failure {
+                awaited: what.to_owned(),
+                last_seen: seen,
+                detail,
+            },
+        )
     };
     let context = Context::enter(environment.clone(), check.id.clone(), namespace.to_owned())
         .await
@@ -99,23 +110,37 @@ async fn try_scenario(
             None => broken("the scenario to run", format!("{error:#}"), None),
         }),
         Ok(Err(panic)) => Err(broken("the scenario to run", panic_text(panic.as_ref()), None)),
-        Err(_) => Err(broken("the scenario to end", format!("still running after {} s", LIMIT.as_secs()), None)),
+        Err(_) => Err(broken(
+            "the scenario to end",
+            format!("still running after {} s", LIMIT.as_secs()),
+            None,
+        )),
     }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
     format!("it panicked: {}", text.unwrap_or("without a message"))
 }
 
 fn namespace(id: &str, attempt: u32) -> String {
     let slug = id.replace("::", "-");
-    if attempt == 1 { format!("e2e-{slug}") } else { format!("e2e-{slug}-{attempt}") }
+    if attempt == 1 {
+        format!("e2e-{slug}")
+    } else {
+        format!("e2e-{slug}-{attempt}")
+    }
 }
 
 fn rerun(plan: &harness_model::Plan, id: &str) -> String {
     // The user's own filters go, everything else stays.
-    let words = plan.command.split_whitespace().filter(|word| !plan.filters.iter().any(|f| f == word));
+    let words = plan
+        .command
+        .split_whitespace()
+        .filter(|word| !plan.filters.iter().any(|f| f == word));
     let mut command = words.collect::<Vec<_>>().join(" ");
     command.push(' ');
     command.push_str(id);

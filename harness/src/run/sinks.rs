@@ -19,12 +19,21 @@ impl Sinks {
     pub(crate) fn open(folder: &Utf8Path, format: OutputFormat, style: Style) -> Result<Sinks, ReportError> {
         let log = LogWriter::create(folder, Redactor::default())?;
         let terminal = Terminal::new(style, folder);
-        Ok(Sinks { folder: folder.to_owned(), log, terminal, format, lines: Vec::new() })
+        Ok(Sinks {
+            folder: folder.to_owned(),
+            log,
+            terminal,
+            format,
+            lines: Vec::new(),
+        })
     }
 
     /// Takes an event that happens now.
     pub(crate) fn event(&mut self, event: Event) -> Result<(), ReportError> {
-        self.line(&Line { at: Timestamp::now(), event })
+        self.line(&Line {
+            at: Timestamp::now(),
+            event,
+        })
     }
 
     /// Takes a line of the inner process.

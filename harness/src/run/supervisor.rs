@@ -68,18 +68,27 @@ fn select(plan: &Plan, scenarios: &[Scenario]) -> Result<Vec<Check>, String> {
         && Defect::named(name).is_none()
     {
         let names = Defect::ALL.map(Defect::name).join(", ");
-        return Err(format!("--defect {name}: there is no such seeded defect; there are {names}"));
+        return Err(format!(
+            "--defect {name}: there is no such seeded defect; there are {names}"
+        ));
     }
     if let Some(path) = &plan.manifest {
         fixtures::read_manifests(Utf8Path::new(path)).map_err(|error| error.to_string())?;
     }
     let in_profile = |check: &Check| plan.profile == Profile::All || check.profile <= plan.profile;
-    let named = |check: &Check| plan.filters.is_empty() || plan.filters.iter().any(|f| check.id.contains(f.as_str()));
-    let checks: Vec<Check> =
-        scenarios.iter().map(|s| (s.check)()).filter(|check| in_profile(check) && named(check)).collect();
+    let named =
+        |check: &Check| plan.filters.is_empty() || plan.filters.iter().any(|f| check.id.contains(f.as_str()));
+    let checks: Vec<Check> = scenarios
+        .iter()
+        .map(|s| (s.check)())
+        .filter(|check| in_profile(check) && named(check))
+        .collect();
     if checks.is_empty() {
         let filters = plan.filters.join(" ");
-        return Err(format!("no check of profile {} matches `{filters}`; `cargo xtask list` shows them all", plan.profile));
+        return Err(format!(
+            "no check of profile {} matches `{filters}`; `cargo xtask list` shows them all",
+            plan.profile
+        ));
     }
     Ok(checks)
 }
@@ -88,9 +97,14 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let run_id = run_id();
     let runs = Utf8Path::new(&plan.repository).join("target/e2e");
-    let folder = plan.out.as_ref().map_or_else(|| runs.join(&run_id), Utf8PathBuf::from);
+    let folder = plan
+        .out
+        .as_ref()
+        .map_or_else(|| runs.join(&run_id), Utf8PathBuf::from);
     if let Err(error) = std::fs::create_dir_all(folder.join("evidence")) {
-        complain(&format!("the run's folder {folder} cannot be made: {error}; name another with --out DIR"));
+        complain(&format!(
+            "the run's folder {folder} cannot be made: {error}; name another with --out DIR"
+        ));
         return Ok(Exit::Environment);
     }
     if plan.out.is_none() {
@@ -104,10 +118,16 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
     let result = carry_out(plan, checks, &run_id, &folder, &mut sinks, &mut interrupts).await;
     if let Err(error) = result {
         let message = format!("{error:#}");
-        sinks.event(Event::Broken { message, exit: exit_of(&error).code() })?;
+        sinks.event(Event::Broken {
+            message,
+            exit: exit_of(&error).code(),
+        })?;
     }
     let exit = earned_exit(sinks.lines());
-    sinks.event(Event::RunFinished { exit, duration_ms: milliseconds(start) })?;
+    sinks.event(Event::RunFinished {
+        exit,
+        duration_ms: milliseconds(start),
+    })?;
     sinks.finish().context("write the reports")?;
     Ok(match exit {
         0 => Exit::Green,
@@ -125,7 +145,10 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         return error.exit();
     }
     let disk = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
-    let full = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|e| disk.contains(&e.kind()));
+    let full = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|e| disk.contains(&e.kind()));
     if full { Exit::Environment } else { Exit::Harness }
 }
 
@@ -152,16 +175,23 @@ async fn carry_out(
     let refusal = enclosure::refusal();
     let checks = planned(checks, refusal.as_deref(), sinks)?;
 
-    sinks.event(Event::PhaseStarted { phase: "real parts".to_owned() })?;
+    sinks.event(Event::PhaseStarted {
+        phase: "real parts".to_owned(),
+    })?;
     let start = Instant::now();
     let parts = tokio::select! {
         parts = provision(&plan) => parts?,
         () = interrupts.next() => { sinks.event(Event::Interrupted)?; return Ok(()) }
     };
     for resolved in parts.values() {
-        sinks.event(Event::Part { part: resolved.part.clone() })?;
+        sinks.event(Event::Part {
+            part: resolved.part.clone(),
+        })?;
     }
-    sinks.event(Event::PhaseFinished { phase: "real parts".to_owned(), duration_ms: milliseconds(start) })?;
+    sinks.event(Event::PhaseFinished {
+        phase: "real parts".to_owned(),
+        duration_ms: milliseconds(start),
+    })?;
     tell_versions(&parts, sinks)?;
     let order = Order {
         run_id: run_id.to_owned(),
@@ -177,12 +207,23 @@ async fn carry_out(
 /// What stands in the report before anything runs: settings and departures from the guide.
 fn announce(plan: &Plan, sinks: &mut Sinks) -> anyhow::Result<()> {
     let mut setting = |name: &str, value: String| {
-        sinks.event(Event::Setting { name: name.to_owned(), value }).map_err(anyhow::Error::from)
+        sinks
+            .event(Event::Setting {
+                name: name.to_owned(),
+                value,
+            })
+            .map_err(anyhow::Error::from)
     };
     setting("sync period", plan.sync_period.clone())?;
     setting("runner list max-age", format!("{} s", plan.list_max_age))?;
     if let Some(defect) = &plan.defect {
         setting("seeded defect", defect.clone())?;
+    }
+    if let Some(path) = &plan.arc_webhook_server {
+        setting(
+            "ARC webhook server",
+            format!("{path}: not run, no check of this version needs it"),
+        )?;
     }
     if let Some(manifest) = &plan.manifest {
         setting("manifest", manifest.clone())?;
@@ -203,7 +244,10 @@ fn planned(checks: Vec<Check>, refusal: Option<&str>, sinks: &mut Sinks) -> anyh
     let mut run = Vec::new();
     for check in checks {
         let skip = check.needs.iter().find_map(|need| missing(*need, refusal));
-        sinks.event(Event::CheckPlanned { check: check.clone(), skip: skip.clone() })?;
+        sinks.event(Event::CheckPlanned {
+            check: check.clone(),
+            skip: skip.clone(),
+        })?;
         if skip.is_none() {
             run.push(check);
         }
@@ -239,7 +283,10 @@ async fn provision(plan: &Plan) -> anyhow::Result<BTreeMap<String, Resolved>> {
     let progress = harness_artifacts::for_stderr();
     let mut parts = resolver.resolve_all(&wanted, progress.as_ref()).await?;
     if let Some(path) = &plan.arc_manager {
-        parts.insert("arc-manager".to_owned(), harness_artifacts::foreign("arc-manager", Utf8Path::new(path))?);
+        parts.insert(
+            "arc-manager".to_owned(),
+            harness_artifacts::foreign("arc-manager", Utf8Path::new(path))?,
+        );
     }
     Ok(parts)
 }
@@ -264,7 +311,11 @@ fn tell_versions(parts: &BTreeMap<String, Resolved>, sinks: &mut Sinks) -> anyho
 }
 
 fn paths(parts: &BTreeMap<String, Resolved>) -> anyhow::Result<PartPaths> {
-    let get = |name: &str| parts.get(name).with_context(|| format!("the part {name} was not resolved"));
+    let get = |name: &str| {
+        parts
+            .get(name)
+            .with_context(|| format!("the part {name} was not resolved"))
+    };
     let path = |name: &str| get(name).map(|resolved| resolved.path.clone());
     Ok(PartPaths {
         etcd: path("etcd")?,
@@ -295,7 +346,9 @@ async fn inside(order: &Order, sinks: &mut Sinks, interrupts: &mut Interrupts) -
         // Keys and data of the plane; inside namespaces they lay on a tmpfs that went with it.
         let state = order.folder.join(STATE_FOLDER);
         if let Err(error) = std::fs::remove_dir_all(&state) {
-            sinks.event(Event::Note { text: format!("{state} could not be removed: {error}") })?;
+            sinks.event(Event::Note {
+                text: format!("{state} could not be removed: {error}"),
+            })?;
         }
     }
     result
@@ -335,21 +388,38 @@ async fn listen(
     }
     let status = child.wait().await.context("wait for the inner process")?;
     if !interrupted && !status.success() {
-        let message = format!("the run's inner process ended with {status} before it had finished; its log is evidence/harness.log");
-        sinks.event(Event::Broken { message, exit: Exit::Harness.code() })?;
+        let message = format!(
+            "the run's inner process ended with {status} before it had finished; its log is evidence/harness.log"
+        );
+        sinks.event(Event::Broken {
+            message,
+            exit: Exit::Harness.code(),
+        })?;
     }
     Ok(())
 }
 
 fn start_inside(order: &Order) -> anyhow::Result<Child> {
     let program = Utf8PathBuf::try_from(std::env::current_exe()?)?;
-    let log = std::fs::File::create(order.folder.join("evidence/harness.log")).context("make evidence/harness.log")?;
-    let mut command = if order.enclosed { enclosure::enter(&program) } else { std::process::Command::new(&program) };
-    command.arg(INSIDE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    let log = std::fs::File::create(order.folder.join("evidence/harness.log"))
+        .context("make evidence/harness.log")?;
+    let mut command = if order.enclosed {
+        enclosure::enter(&program)
+    } else {
+        std::process::Command::new(&program)
+    };
+    command
+        .arg(INSIDE)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log);
     // Its own group: a terminal's Ctrl-C reaches the supervisor alone, which passes it on through the lifeline.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut command = Command::from(command);
-    command.kill_on_drop(true).spawn().context("start the inner process")
+    command
+        .kill_on_drop(true)
+        .spawn()
+        .context("start the inner process")
 }
 
 /// SIGINT and SIGTERM.
@@ -378,7 +448,11 @@ fn run_id() -> String {
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
     // Version 7 sorts by time; its tail tells two runs of one second apart.
     let unique = uuid::Uuid::now_v7().simple().to_string();
-    format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), &unique[unique.len() - 6..])
+    format!(
+        "{}-{}",
+        now.strftime("%Y%m%dT%H%M%SZ"),
+        &unique[unique.len() - 6..]
+    )
 }
 
 fn milliseconds(start: Instant) -> u64 {

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::Unmet;
-use crate::environment::{GHES_CA, Tenant};
 use crate::Environment;
+use crate::environment::{GHES_CA, Tenant};
 
 /// One attempt at one check.
 #[derive(Clone)]
@@ -51,14 +51,23 @@ impl Context {
             .context("create the ConfigMap with GHES's CA")?;
         let accounts: Api<ServiceAccount> = Api::namespaced(client, &namespace);
         let deadline = Duration::from_secs(30);
-        watch_object(accounts, "default", "the namespace's default service account", deadline, |account| {
-            account.map_or_else(|| Seen::NotYet("none".to_owned()), |_| Seen::Yes(()))
-        })
+        watch_object(
+            accounts,
+            "default",
+            "the namespace's default service account",
+            deadline,
+            |account| account.map_or_else(|| Seen::NotYet("none".to_owned()), |_| Seen::Yes(())),
+        )
         .await
         // Not the subject's doing: the claim is not tried yet.
         .map_err(|error| anyhow::anyhow!("{error}"))?;
         let tenant = Tenant::of(&id);
-        Ok(Context { environment, id, namespace, tenant })
+        Ok(Context {
+            environment,
+            id,
+            namespace,
+            tenant,
+        })
     }
 
     /// The scenario's namespace.
@@ -121,13 +130,23 @@ impl Context {
 
     /// Tells something worth a line.
     pub fn observe(&self, text: impl Into<String>) {
-        self.environment.emitter.emit(Event::Observed { id: self.id.clone(), text: text.into() });
+        self.environment.emitter.emit(Event::Observed {
+            id: self.id.clone(),
+            text: text.into(),
+        });
     }
 
     /// Tells a figure.
     pub fn measure(&self, name: &str, value: f64, unit: &str) {
-        let measurement = Measurement { name: name.to_owned(), value, unit: unit.to_owned() };
-        self.environment.emitter.emit(Event::Measured { id: self.id.clone(), measurement });
+        let measurement = Measurement {
+            name: name.to_owned(),
+            value,
+            unit: unit.to_owned(),
+        };
+        self.environment.emitter.emit(Event::Measured {
+            id: self.id.clone(),
+            measurement,
+        });
     }
 
     /// Applies a manifest that must be admitted.
@@ -136,11 +155,16 @@ impl Context {
     /// [`Unmet`] with the refusal, since a refusal of the guide's manifest is the subject's fault.
     pub async fn apply(&self, manifest: &Value) -> anyhow::Result<DynamicObject> {
         let kind = manifest["kind"].as_str().unwrap_or("object").to_owned();
-        match Applier::new(self.client().clone()).apply(manifest, &self.namespace).await {
+        match Applier::new(self.client().clone())
+            .apply(manifest, &self.namespace)
+            .await
+        {
             Ok(object) => Ok(object),
-            Err(ApplyError::Refused { source, .. }) => {
-                Err(Unmet { awaited: format!("the {kind} admitted"), seen: source.to_string() }.into())
+            Err(ApplyError::Refused { source, .. }) => Err(Unmet {
+                awaited: format!("the {kind} admitted"),
+                seen: source.to_string(),
             }
+            .into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -158,7 +182,11 @@ impl Context {
     pub async fn events_on(&self, kind: &str, name: &str) -> anyhow::Result<Vec<KubernetesEvent>> {
         let events: Api<KubernetesEvent> = Api::namespaced(self.client().clone(), &self.namespace);
         let selector = format!("involvedObject.kind={kind},involvedObject.name={name}");
-        Ok(events.list(&ListParams::default().fields(&selector)).await.context("list events")?.items)
+        Ok(events
+            .list(&ListParams::default().fields(&selector))
+            .await
+            .context("list events")?
+            .items)
     }
 
     /// Runs the real kubectl as an administrator; gives its standard output.

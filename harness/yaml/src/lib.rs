@@ -63,7 +63,11 @@ fn manifest_options() -> serde_saphyr::Options {
 
 fn read_error(error: &serde_saphyr::Error) -> YamlError {
     let (line, column) = error.location().map_or((0, 0), |l| (l.line(), l.column()));
-    YamlError::Read { line, column, message: error.to_string() }
+    YamlError::Read {
+        line,
+        column,
+        message: error.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -24,8 +24,10 @@ mod aws_lc_rs_key {
 
     /// An ECDSA P-256 key pair as (private, public) PEM: kube-apiserver signs ES256 with it.
     pub(super) fn service_account_key() -> Result<(String, String), PkiError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
-            .map_err(|source| PkiError::Key { subject: "service accounts".into(), source })?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|source| PkiError::Key {
+            subject: "service accounts".into(),
+            source,
+        })?;
         Ok((key.serialize_pem(), key.public_key_pem()))
     }
 }
@@ -103,7 +105,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts etcd and kube-apiserver and waits for `/readyz`. `address` is what the API server advertises (not loopback); state goes to
+    /// Starts etcd and kube-apiserver and waits until the API server serves; [`ControlPlane::await_ready`] waits for the rest. `address` is what the API server advertises (not loopback); state goes to
     /// `folder`, program output to `logs`.
     ///
     /// # Errors
@@ -116,7 +118,9 @@ impl ControlPlane {
         logs: &Utf8Path,
     ) -> Result<ControlPlane, PlaneError> {
         let ca = RunCa::new("ghes-harness run CA")?;
-        let files = Files { folder: folder.to_owned() };
+        let files = Files {
+            folder: folder.to_owned(),
+        };
         files.prepare()?;
         let etcd = start_etcd(&parts.etcd, ports, folder, logs)?;
         let server = format!("https://{address}:{}", ports.api_server);
@@ -137,8 +141,19 @@ impl ControlPlane {
             ports,
             processes: vec![etcd, api_server],
         };
-        plane.await_ready().await?;
+        plane
+            .await_answer("/version", "kube-apiserver serving (/version answers 200)")
+            .await?;
         Ok(plane)
+    }
+
+    /// Waits for `/readyz`: the API server's own roles and priority classes exist.
+    ///
+    /// # Errors
+    /// [`PlaneError`]; a program that ends early is told with the end of its log.
+    pub async fn await_ready(&self) -> Result<(), PlaneError> {
+        self.await_answer("/readyz", "kube-apiserver ready (/readyz answers 200)")
+            .await
     }
 
     /// Starts kube-controller-manager and kube-scheduler. After the custom resource definitions: the garbage collector learns of new kinds
@@ -147,8 +162,12 @@ impl ControlPlane {
     /// # Errors
     /// [`PlaneError`].
     pub fn start_controllers(&mut self) -> Result<(), PlaneError> {
-        let files = Files { folder: self.folder.clone() };
-        let manager = self.ca.client("system:kube-controller-manager", "system:masters")?;
+        let files = Files {
+            folder: self.folder.clone(),
+        };
+        let manager = self
+            .ca
+            .client("system:kube-controller-manager", "system:masters")?;
         let manager_config = files.kubeconfig("controller-manager", &self.server, &self.ca, &manager)?;
         let scheduler = self.ca.client("system:kube-scheduler", "system:kube-scheduler")?;
         let scheduler_config = files.kubeconfig("scheduler", &self.server, &self.ca, &scheduler)?;
@@ -158,7 +177,10 @@ impl ControlPlane {
                     format!("--kubeconfig={manager_config}"),
                     format!("--secure-port={}", self.ports.controller_manager),
                     format!("--root-ca-file={}", files.path("ca.crt")),
-                    format!("--service-account-private-key-file={}", files.path("service-account.key")),
+                    format!(
+                        "--service-account-private-key-file={}",
+                        files.path("service-account.key")
+                    ),
                 ])
                 .args(["--bind-address=127.0.0.1", "--leader-elect=false"])
                 .env("HOME", self.folder.as_str())
@@ -185,7 +207,10 @@ impl ControlPlane {
     /// [`PlaneError`].
     pub fn user(&self, file: &str, user: &str, group: &str) -> Result<Utf8PathBuf, PlaneError> {
         let identity = self.ca.client(user, group)?;
-        Files { folder: self.folder.clone() }.kubeconfig(file, &self.server, &self.ca, &identity)
+        Files {
+            folder: self.folder.clone(),
+        }
+        .kubeconfig(file, &self.server, &self.ca, &identity)
     }
 
     /// A client for a kubeconfig that [`ControlPlane::user`] wrote.
@@ -210,21 +235,25 @@ impl ControlPlane {
 
     /// Ends the programs at once: their state lives no longer than they do, so there is nothing to save.
     pub async fn stop(self) {
-        futures::future::join_all(self.processes.into_iter().map(|process| process.stop(Duration::ZERO))).await;
+        futures::future::join_all(
+            self.processes
+                .into_iter()
+                .map(|process| process.stop(Duration::ZERO)),
+        )
+        .await;
     }
 
-    async fn await_ready(&self) -> Result<(), PlaneError> {
-        let ready = eventually("kube-apiserver ready (/readyz answers 200)", Duration::from_secs(60), || async {
+    async fn await_answer(&self, path: &str, awaited: &str) -> Result<(), PlaneError> {
+        let answered = eventually(awaited, Duration::from_secs(60), || async {
             if let Some(died) = self.died() {
                 return Seen::Yes(Err(died));
             }
-            let request = http_get("/readyz");
-            match self.client.request_text(request).await {
+            match self.client.request_text(http_get(path)).await {
                 Ok(_) => Seen::Yes(Ok(())),
                 Err(error) => Seen::NotYet(error.to_string()),
             }
         });
-        ready.await?
+        answered.await?
     }
 }
 
@@ -267,7 +296,10 @@ impl Files {
     ) -> Result<Utf8PathBuf, PlaneError> {
         let path = self.folder.join(format!("{name}.kubeconfig"));
         let document = kubeconfig::document(server, ca.pem(), &Credentials::Certificate(identity), "default");
-        kubeconfig::write(&path, &document).map_err(|source| PlaneError::Write { path: path.clone(), source })?;
+        kubeconfig::write(&path, &document).map_err(|source| PlaneError::Write {
+            path: path.clone(),
+            source,
+        })?;
         Ok(path)
     }
 }
@@ -286,13 +318,21 @@ fn write_identities(files: &Files, ca: &RunCa, address: &str) -> Result<(), Plan
         address,
     ];
     files.write_identity("api-server", &ca.server("kube-apiserver", &names)?)?;
-    files.write_identity("kubelet-client", &ca.client("kube-apiserver-kubelet-client", "system:masters")?)?;
+    files.write_identity(
+        "kubelet-client",
+        &ca.client("kube-apiserver-kubelet-client", "system:masters")?,
+    )?;
     let (private, public) = service_account_key()?;
     files.write("service-account.key", &private)?;
     files.write("service-account.pub", &public)
 }
 
-fn start_etcd(path: &Utf8Path, ports: Ports, folder: &Utf8Path, logs: &Utf8Path) -> Result<Process, PlaneError> {
+fn start_etcd(
+    path: &Utf8Path,
+    ports: Ports,
+    folder: &Utf8Path,
+    logs: &Utf8Path,
+) -> Result<Process, PlaneError> {
     let client = format!("http://127.0.0.1:{}", ports.etcd);
     let peer = format!("http://127.0.0.1:{}", ports.etcd_peer);
     let process = Program::new("etcd", path)

@@ -54,7 +54,12 @@ pub enum EnclosureError {
 /// Why namespaces are refused on this machine, if they are.
 #[must_use]
 pub fn refusal() -> Option<String> {
-    match Command::new("unshare").args(FLAGS).arg("true").stdin(Stdio::null()).output() {
+    match Command::new("unshare")
+        .args(FLAGS)
+        .arg("true")
+        .stdin(Stdio::null())
+        .output()
+    {
         Ok(output) if output.status.success() => None,
         Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
         Err(error) => Some(format!("unshare cannot be run: {error}")),
@@ -77,12 +82,30 @@ pub fn enter(program: &Utf8Path) -> Command {
 pub fn furnish(names: &[&str]) -> Result<(), EnclosureError> {
     ip(&["link", "set", "lo", "up"])?;
     ip(&["address", "add", &format!("{ADDRESS}/32"), "dev", "lo"])?;
-    mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=0755"))
-        .map_err(|source| EnclosureError::Mount { target: "/run".into(), source })?;
+    mount(
+        Some("tmpfs"),
+        "/run",
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some("mode=0755"),
+    )
+    .map_err(|source| EnclosureError::Mount {
+        target: "/run".into(),
+        source,
+    })?;
     write_file(Utf8Path::new(STATE).join("hosts"), &hosts(names))?;
     let hosts = format!("{STATE}/hosts");
-    mount(Some(hosts.as_str()), "/etc/hosts", None::<&str>, MsFlags::MS_BIND, None::<&str>)
-        .map_err(|source| EnclosureError::Mount { target: "/etc/hosts".into(), source })
+    mount(
+        Some(hosts.as_str()),
+        "/etc/hosts",
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )
+    .map_err(|source| EnclosureError::Mount {
+        target: "/etc/hosts".into(),
+        source,
+    })
 }
 
 /// The hosts file of the plane.
@@ -105,7 +128,11 @@ fn write_file(path: Utf8PathBuf, text: &str) -> Result<(), EnclosureError> {
 }
 
 fn ip(args: &[&str]) -> Result<(), EnclosureError> {
-    let failed = |reason| EnclosureError::Tool { tool: format!("ip {}", args.join(" ")), reason, package: "iproute2" };
+    let failed = |reason| EnclosureError::Tool {
+        tool: format!("ip {}", args.join(" ")),
+        reason,
+        package: "iproute2",
+    };
     // An ordinary user's PATH often lacks the folders of administration tools.
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let output = Command::new("ip")

@@ -60,8 +60,15 @@ impl Ports {
         let held = std::iter::repeat_with(|| TcpListener::bind("127.0.0.1:0"))
             .take(12)
             .collect::<Result<Vec<_>, _>>()?;
-        let mut numbers = held.iter().map(|l| l.local_addr().map(|a| a.port())).collect::<Result<Vec<_>, _>>()?;
-        let mut next = || numbers.pop().ok_or_else(|| std::io::Error::other("a port for each listener"));
+        let mut numbers = held
+            .iter()
+            .map(|l| l.local_addr().map(|a| a.port()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut next = || {
+            numbers
+                .pop()
+                .ok_or_else(|| std::io::Error::other("a port for each listener"))
+        };
         Ok(Ports {
             etcd: next()?,
             etcd_peer: next()?,

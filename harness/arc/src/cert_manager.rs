@@ -74,10 +74,6 @@ impl CertManager {
     ///
     /// # Errors
     /// [`InstallError`].
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a fact of the plane that the chart's objects and programs need"
-    )]
     pub async fn install(
         mut self,
         client: &Client,

@@ -107,13 +107,10 @@ impl Defect {
     pub(crate) fn in_manifest(self, manifest: &mut Value) -> Vec<Value> {
         let kind = manifest["kind"].as_str().unwrap_or_default();
         match self {
-            Defect::ShortNameGone if kind == "CustomResourceDefinition" => {
-                if manifest
-                    .pointer("/spec/names/kind")
-                    .is_some_and(|kind| kind == "RunnerDeployment")
-                {
-                    manifest["spec"]["names"]["shortNames"] = json!([]);
-                }
+            Defect::ShortNameGone
+                if manifest.pointer("/spec/names/kind") == Some(&json!("RunnerDeployment")) =>
+            {
+                manifest["spec"]["names"]["shortNames"] = json!([]);
             }
             Defect::OtherIssuer if kind == "Certificate" => {
                 manifest["spec"]["issuerRef"]["name"] = json!("another-issuer");

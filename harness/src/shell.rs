@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(long)]
     run: Option<String>,
     /// A command in place of a shell.
-    #[arg(last = true)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
 }
 

@@ -44,6 +44,7 @@ pub struct Environment {
     node: Option<Node>,
     cert_manager: Vec<Process>,
     arc: Controller,
+    arc_metrics: String,
     server: Server,
     hand: Hand,
     ghes: Ghes,
@@ -88,9 +89,19 @@ impl Environment {
         &self.plane.admin_kubeconfig
     }
 
+    /// The defect that the run was seeded with.
+    pub(crate) fn defect(&self) -> Option<Defect> {
+        self.order.plan.defect.as_deref().and_then(Defect::named)
+    }
+
     /// cert-manager's and ARC's programs.
     pub fn programs(&self) -> impl Iterator<Item = &Process> {
         self.cert_manager.iter().chain(std::iter::once(&self.arc.process))
+    }
+
+    /// Where ARC's manager serves its metrics.
+    pub(crate) fn arc_metrics(&self) -> &str {
+        &self.arc_metrics
     }
 
     /// The last lines of ARC's log.

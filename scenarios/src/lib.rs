@@ -4,6 +4,11 @@
 
 mod admission;
 mod ephemeral;
+mod fleet;
+mod metrics;
+mod outage;
+mod overrides;
+mod pods;
 mod quickstart;
 mod registration;
 mod table;
@@ -21,4 +26,9 @@ pub static CATALOGUE: &[Scenario] = &[
     registration::ENTERPRISE,
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
+    overrides::WEEKEND,
+    metrics::PERCENTAGE_RUNNERS_BUSY,
+    outage::CONTROLLER,
+    pods::IDLE_DELETED,
+    pods::BUSY_DELETED,
 ];

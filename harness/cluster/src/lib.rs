@@ -6,12 +6,14 @@ mod apply;
 mod evidence;
 pub mod kubeconfig;
 pub mod local;
+mod metrics;
 mod pki;
 mod process;
 mod wait;
 
 pub use apply::{Applier, ApplyError};
 pub use evidence::{EvidenceError, Recorder, blank_tokens};
+pub use metrics::{MetricsError, Sample, read_metrics, scrape};
 pub use pki::{Identity, PkiError, RunCa};
 pub use process::{Exited, Process, ProcessError, Program};
 pub use wait::{Seen, WaitError, eventually, watch_object};

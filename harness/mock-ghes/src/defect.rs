@@ -22,17 +22,20 @@ pub enum Defect {
     OfflineRunners,
     /// Jobs stay queued for ever.
     NoDispatch,
+    /// A fault rule goes on when it is taken back alone.
+    StuckOutage,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 6] = [
+    pub const ALL: [Defect; 7] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
         Defect::StaleCheckout,
         Defect::OfflineRunners,
         Defect::NoDispatch,
+        Defect::StuckOutage,
     ];
 
     /// The kebab-case name.
@@ -45,6 +48,7 @@ impl Defect {
             Defect::StaleCheckout => "stale-checkout",
             Defect::OfflineRunners => "offline-runners",
             Defect::NoDispatch => "no-dispatch",
+            Defect::StuckOutage => "stuck-outage",
         }
     }
 }

@@ -65,6 +65,11 @@ impl Faults {
         self.cleared.send_modify(|n| *n += 1);
     }
 
+    /// Takes back the rules of this target. Requests that hang already are left alone: they may hang by another rule.
+    pub(crate) fn remove(&self, target: &str) {
+        self.lock().retain(|rule| rule.target != target);
+    }
+
     pub(crate) fn list(&self) -> Vec<FaultRule> {
         self.lock().clone()
     }
@@ -168,6 +173,19 @@ mod tests {
         let second = faults.take("GET", None, "/x", now);
 
         assert_eq!((first, second), (Some(FaultKind::Status(500)), None));
+    }
+
+    #[test]
+    fn a_rule_is_taken_back_alone() {
+        let faults = Faults::default();
+        let now = crate::clock::now();
+        faults.add(rule("/x", FaultKind::Status(503)));
+        faults.add(rule("/y", FaultKind::Status(503)));
+
+        faults.remove("/x");
+
+        let taken = ["/x", "/y"].map(|path| faults.take("GET", None, path, now));
+        assert_eq!(taken, [None, Some(FaultKind::Status(503))]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::watch;
 
 use crate::ledger::Ledger;
-use crate::state::{ClearDefects, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect, Stopped};
+use crate::state::{ClearDefects, Defects, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect, Stopped};
 use crate::view::{JobView, RunView, RunnerView};
 use crate::web::App;
 use crate::{Defect, FaultRule};
@@ -108,6 +108,17 @@ impl Hand {
     /// Removes all fault rules and lets hanging requests go.
     pub fn clear_faults(&self) {
         self.app.faults.clear();
+    }
+
+    /// Removes the fault rules of this target and no others; hanging requests go on.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn clear_fault(&self, target: &str) -> Result<(), Stopped> {
+        if !self.app.state.ask(Defects).await?.contains(&Defect::StuckOutage) {
+            self.app.faults.remove(target);
+        }
+        Ok(())
     }
 
     /// Breaks a promise from now on. (A server that has stopped keeps none.)

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 /// # Errors
 /// Signals cannot be blocked, or the child cannot be started.
 pub fn supervise() -> io::Result<u8> {
-    // Blocked before the child exists, so none is lost; the child starts with an empty mask.
+    // Blocked before the child exists, so none is lost; the child inherits that, see [`hear_signals`].
     let mut signals = SigSet::empty();
     for signal in [
         Signal::SIGCHLD,
@@ -48,6 +48,15 @@ pub fn supervise() -> io::Result<u8> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Unblocks every signal. A mask is inherited, and [`supervise`] blocks what it waits for: without this the runner and the steps of its
+/// jobs would be deaf to SIGTERM and SIGINT. Call it before any thread exists.
+///
+/// # Errors
+/// The mask cannot be set.
+pub fn hear_signals() -> io::Result<()> {
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 /// Collects everything that has ended; the code, if the child is among it.

@@ -15,6 +15,7 @@ fn main() -> anyhow::Result<ExitCode> {
         console.event(&format!("Runner init exited with code {code}. Exiting this process with code 0 so that the container and the pod is GC'ed Kubernetes soon."));
         return Ok(ExitCode::SUCCESS);
     }
+    init::hear_signals().context("unblock signals")?;
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("RUNNER_LOG")

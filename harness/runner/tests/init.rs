@@ -44,6 +44,41 @@ fn the_pod_succeeds_even_if_the_runner_fails() {
     assert!(text.contains("Runner init exited with code 1."), "{text}");
 }
 
+/// The first child of a process.
+fn child_of(process: u32) -> u32 {
+    let children = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(children).expect("the kernel lists children");
+    let first = children.split_whitespace().next().expect("there is a child");
+    first.parse().expect("a process has a number")
+}
+
+#[test]
+fn the_runner_is_not_born_deaf() {
+    let mut unshare = pod()
+        .env("STARTUP_DELAY_IN_SECONDS", "60")
+        .spawn()
+        .expect("unshare is there");
+    let mut stdout = BufReader::new(unshare.stdout.take().expect("the output is piped"));
+    stdout.read_line(&mut String::new()).expect("the runner speaks");
+
+    let runner = child_of(child_of(unshare.id()));
+    let status = std::fs::read_to_string(format!("/proc/{runner}/status")).expect("the runner is there");
+
+    unshare.kill().expect("the pod is ended");
+    unshare.wait().expect("the pod ends");
+    let blocked = status
+        .lines()
+        .find(|line| line.starts_with("SigBlk:"))
+        .expect("the kernel tells the mask");
+    assert_eq!(
+        blocked
+            .trim_start_matches("SigBlk:")
+            .trim()
+            .trim_start_matches('0'),
+        ""
+    );
+}
+
 #[test]
 fn a_signal_reaches_the_runner() {
     let mut child = pod()

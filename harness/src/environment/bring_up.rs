@@ -210,6 +210,7 @@ pub(crate) async fn up(order: Order, emitter: Emitter) -> Result<Environment, Up
         node,
         cert_manager,
         arc: controller,
+        arc_metrics: format!("http://127.0.0.1:{}/metrics", site.ports.arc_metrics),
         server,
         hand,
         ghes: client,

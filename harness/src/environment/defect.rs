@@ -23,11 +23,21 @@ pub enum Defect {
     UnaskedWebhook,
     /// cert-manager's cainjector is killed once the environment is up.
     CainjectorKilled,
+    /// A RunnerDeployment has an effectiveTime of long ago, so that ARC replaces no runner.
+    EffectiveTimePast,
+    /// Runner pods have one second to end.
+    NoGrace,
+    /// The autoscaler's override has lost its recurrence rule.
+    OneOff,
+    /// The autoscaler scales out when half of its runners are busy.
+    EagerAutoscaler,
+    /// An outage of GHES does not end.
+    StuckOutage,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 9] = [
+    pub const ALL: [Defect; 14] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -37,6 +47,11 @@ impl Defect {
         Defect::Relabelled,
         Defect::UnaskedWebhook,
         Defect::CainjectorKilled,
+        Defect::EffectiveTimePast,
+        Defect::NoGrace,
+        Defect::OneOff,
+        Defect::EagerAutoscaler,
+        Defect::StuckOutage,
     ];
 
     /// As `--defect` takes it.
@@ -52,6 +67,11 @@ impl Defect {
             Defect::Relabelled => "relabelled",
             Defect::UnaskedWebhook => "unasked-webhook",
             Defect::CainjectorKilled => "cainjector-killed",
+            Defect::EffectiveTimePast => "effective-time-past",
+            Defect::NoGrace => "no-grace",
+            Defect::OneOff => "one-off",
+            Defect::EagerAutoscaler => "eager-autoscaler",
+            Defect::StuckOutage => "stuck-outage",
         }
     }
 
@@ -68,6 +88,13 @@ impl Defect {
             Defect::Relabelled => "the chart's service account carries another chart version",
             Defect::UnaskedWebhook => "the validating webhook is not asked about RunnerDeployments",
             Defect::CainjectorKilled => "cert-manager's cainjector is killed",
+            Defect::EffectiveTimePast => {
+                "a RunnerDeployment has an effectiveTime of long ago, so that ARC replaces no runner"
+            }
+            Defect::NoGrace => "runner pods have one second to end",
+            Defect::OneOff => "the autoscaler's override has lost its recurrence rule",
+            Defect::EagerAutoscaler => "the autoscaler scales out when half of its runners are busy",
+            Defect::StuckOutage => "an outage of GHES does not end",
         }
     }
 
@@ -83,6 +110,11 @@ impl Defect {
             Defect::Relabelled => "verify-install::chart",
             Defect::UnaskedWebhook => "admission::two-scopes",
             Defect::CainjectorKilled => "verify-install::programs",
+            Defect::EffectiveTimePast => "pods::idle-deleted",
+            Defect::NoGrace => "pods::busy-deleted",
+            Defect::OneOff => "overrides::weekend",
+            Defect::EagerAutoscaler => "metrics::percentage-runners-busy",
+            Defect::StuckOutage => "outage::controller",
         }
     }
 
@@ -99,7 +131,35 @@ impl Defect {
             Defect::KeepEphemeral => Some(mock_ghes::Defect::KeepEphemeral),
             Defect::DropOutputs => Some(mock_ghes::Defect::DropOutputs),
             Defect::StaleCheckout => Some(mock_ghes::Defect::StaleCheckout),
+            Defect::StuckOutage => Some(mock_ghes::Defect::StuckOutage),
             _ => None,
+        }
+    }
+
+    /// Changes a manifest that the scenario of its check applies.
+    pub(crate) fn in_fixture(self, manifest: &mut Value) {
+        let kind = manifest["kind"].as_str().unwrap_or_default();
+        match self {
+            Defect::EffectiveTimePast if kind == "RunnerDeployment" => {
+                manifest["spec"]["effectiveTime"] = json!("2020-01-01T00:00:00Z");
+            }
+            Defect::NoGrace if kind == "RunnerDeployment" => {
+                manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
+            }
+            Defect::OneOff if kind == "HorizontalRunnerAutoscaler" => {
+                if let Some(entry) = manifest
+                    .pointer_mut("/spec/scheduledOverrides/0")
+                    .and_then(Value::as_object_mut)
+                {
+                    entry.remove("recurrenceRule");
+                }
+            }
+            Defect::EagerAutoscaler if kind == "HorizontalRunnerAutoscaler" => {
+                if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {
+                    *threshold = json!("0.5");
+                }
+            }
+            _ => {}
         }
     }
 

@@ -7,6 +7,9 @@ use mock_ghes::{Enterprise, Organization, PersonalAccessToken, RepositorySpec, U
 /// The workflow's path in the repository.
 pub(crate) const WORKFLOW: &str = ".github/workflows/quickstart.yml";
 
+/// The path of the workflow that keeps a runner busy.
+pub(crate) const HOLD: &str = ".github/workflows/hold.yml";
+
 /// What a scenario owns on GHES.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
@@ -29,7 +32,7 @@ impl Tenant {
         Scope::Enterprise(self.name.clone())
     }
 
-    /// The repository with the quickstart workflow.
+    /// The repository with the workflows.
     #[must_use]
     pub fn repository(&self) -> Repo {
         Repo {
@@ -48,6 +51,7 @@ pub(crate) fn world(checks: &[String]) -> World {
             "# Quickstart\n\nThe repository of the guide's first workflow.\n".to_owned(),
         ),
         (WORKFLOW.to_owned(), fixtures::quickstart().to_owned()),
+        (HOLD.to_owned(), fixtures::hold().to_owned()),
     ]);
     World {
         version: "3.9.0".to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use harness_arc::resources;
-use harness_cluster::{Applier, ApplyError, Process, Seen, watch_object};
+use harness_cluster::{Applier, ApplyError, MetricsError, Process, Sample, Seen, scrape, watch_object};
 use harness_ghes::Ghes;
 use harness_model::{Event, Measurement};
 use k8s_openapi::api::core::v1::{ConfigMap, Event as KubernetesEvent, Namespace, ServiceAccount};
@@ -128,6 +128,14 @@ impl Context {
         Ok(fixtures::for_scope(placed, &self.tenant.enterprise()))
     }
 
+    /// The guide's HorizontalRunnerAutoscaler of [`Context::runner_deployment`], in this scenario's namespace, with its override at this
+    /// time (RFC 3339) in place of the guide's weekend.
+    #[must_use]
+    pub fn horizontal_runner_autoscaler(&self, start: &str, end: &str) -> Value {
+        let placed = fixtures::in_namespace(fixtures::horizontal_runner_autoscaler(), &self.namespace);
+        fixtures::override_at(placed, start, end)
+    }
+
     /// Tells something worth a line.
     pub fn observe(&self, text: impl Into<String>) {
         self.environment.emitter.emit(Event::Observed {
@@ -149,14 +157,30 @@ impl Context {
         });
     }
 
+    /// What ARC's manager exposes as metrics now.
+    ///
+    /// # Errors
+    /// [`MetricsError`].
+    pub async fn arc_metrics(&self) -> Result<Vec<Sample>, MetricsError> {
+        scrape(self.environment.arc_metrics()).await
+    }
+
     /// Applies a manifest that must be admitted.
     ///
     /// # Errors
     /// [`Unmet`] with the refusal, since a refusal of the guide's manifest is the subject's fault.
     pub async fn apply(&self, manifest: &Value) -> anyhow::Result<DynamicObject> {
         let kind = manifest["kind"].as_str().unwrap_or("object").to_owned();
+        let mut manifest = manifest.clone();
+        if let Some(defect) = self
+            .environment
+            .defect()
+            .filter(|defect| defect.turns_red() == self.id)
+        {
+            defect.in_fixture(&mut manifest);
+        }
         match Applier::new(self.client().clone())
-            .apply(manifest, &self.namespace)
+            .apply(&manifest, &self.namespace)
             .await
         {
             Ok(object) => Ok(object),

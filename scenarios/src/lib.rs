@@ -6,8 +6,10 @@ mod admission;
 mod ephemeral;
 mod quickstart;
 mod registration;
+mod scaling;
 mod table;
 mod verify_install;
+mod visit;
 
 use harness::Scenario;
 
@@ -19,6 +21,12 @@ pub static CATALOGUE: &[Scenario] = &[
     verify_install::CHART,
     admission::TWO_SCOPES,
     registration::ENTERPRISE,
+    registration::ORGANIZATION,
+    registration::REPOSITORY,
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
+    ephemeral::VOLUME,
+    scaling::LADDER,
+    scaling::ADJUSTMENT,
+    scaling::BUSY_SURVIVE,
 ];

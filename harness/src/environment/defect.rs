@@ -1,6 +1,9 @@
 //! Seeded defects: each breaks the mock, a manifest, a program or the chart, never a check, and must turn exactly its check red.
 
+use mock_ghes::{FaultKind, FaultRule};
 use serde_json::{Value, json};
+
+use super::Tenant;
 
 /// A way in which an environment can be made wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +26,23 @@ pub enum Defect {
     UnaskedWebhook,
     /// cert-manager's cainjector is killed once the environment is up.
     CainjectorKilled,
+    /// A runner of a repository takes jobs of the owner's other repositories.
+    WideRepository,
+    /// A runner of an organization takes jobs of the enterprise's other organizations.
+    WideOrganization,
+    /// The mock shows no more than five runners of a scope as busy.
+    FewBusy,
+    /// The last job of a large matrix has the first one's values.
+    RepeatLeg,
+    /// The autoscaler's definition loses `scaleDownAdjustment`.
+    AdjustmentPruned,
+    /// The removal of a busy runner is answered 403 in place of 422, which ARC takes for done.
+    BusyForbidden,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 9] = [
+    pub const ALL: [Defect; 15] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -37,6 +52,12 @@ impl Defect {
         Defect::Relabelled,
         Defect::UnaskedWebhook,
         Defect::CainjectorKilled,
+        Defect::WideRepository,
+        Defect::WideOrganization,
+        Defect::FewBusy,
+        Defect::RepeatLeg,
+        Defect::AdjustmentPruned,
+        Defect::BusyForbidden,
     ];
 
     /// As `--defect` takes it.
@@ -52,6 +73,12 @@ impl Defect {
             Defect::Relabelled => "relabelled",
             Defect::UnaskedWebhook => "unasked-webhook",
             Defect::CainjectorKilled => "cainjector-killed",
+            Defect::WideRepository => "wide-repository",
+            Defect::WideOrganization => "wide-organization",
+            Defect::FewBusy => "few-busy",
+            Defect::RepeatLeg => "repeat-leg",
+            Defect::AdjustmentPruned => "adjustment-pruned",
+            Defect::BusyForbidden => "busy-forbidden",
         }
     }
 
@@ -68,6 +95,12 @@ impl Defect {
             Defect::Relabelled => "the chart's service account carries another chart version",
             Defect::UnaskedWebhook => "the validating webhook is not asked about RunnerDeployments",
             Defect::CainjectorKilled => "cert-manager's cainjector is killed",
+            Defect::WideRepository => "GHES gives a repository's runner jobs of another repository",
+            Defect::WideOrganization => "GHES gives an organization's runner jobs of another organization",
+            Defect::FewBusy => "GHES shows no more than five runners of a scope as busy",
+            Defect::RepeatLeg => "GHES gives the last job of a large matrix the first one's values",
+            Defect::AdjustmentPruned => "the autoscaler's definition does not know scaleDownAdjustment",
+            Defect::BusyForbidden => "GHES answers 403 to a removal, also of a busy runner",
         }
     }
 
@@ -83,6 +116,12 @@ impl Defect {
             Defect::Relabelled => "verify-install::chart",
             Defect::UnaskedWebhook => "admission::two-scopes",
             Defect::CainjectorKilled => "verify-install::programs",
+            Defect::WideRepository => "registration::repository",
+            Defect::WideOrganization => "registration::organization",
+            Defect::FewBusy => "scaling::ladder",
+            Defect::RepeatLeg => "ephemeral::volume",
+            Defect::AdjustmentPruned => "scaling::adjustment",
+            Defect::BusyForbidden => "scaling::busy-survive",
         }
     }
 
@@ -99,8 +138,24 @@ impl Defect {
             Defect::KeepEphemeral => Some(mock_ghes::Defect::KeepEphemeral),
             Defect::DropOutputs => Some(mock_ghes::Defect::DropOutputs),
             Defect::StaleCheckout => Some(mock_ghes::Defect::StaleCheckout),
+            Defect::WideRepository => Some(mock_ghes::Defect::WideRepository),
+            Defect::WideOrganization => Some(mock_ghes::Defect::WideOrganization),
+            Defect::FewBusy => Some(mock_ghes::Defect::FewBusy),
+            Defect::RepeatLeg => Some(mock_ghes::Defect::RepeatLeg),
             _ => None,
         }
+    }
+
+    /// The mock's fault, if it is one: of its check's own enterprise alone, since ARC removes runners in any check.
+    pub(crate) fn in_answers(self) -> Option<FaultRule> {
+        let Tenant { name } = Tenant::of(self.turns_red());
+        (self == Defect::BusyForbidden).then(|| FaultRule {
+            target: format!("/api/v3/enterprises/{name}/actions/runners/*"),
+            method: Some("DELETE".to_owned()),
+            kind: FaultKind::Status(403),
+            count: None,
+            until: None,
+        })
     }
 
     /// Changes a manifest of ARC's chart, definitions included. May give further manifests to install with it.
@@ -110,6 +165,12 @@ impl Defect {
             Defect::ShortNameGone if kind == "CustomResourceDefinition" => {
                 if manifest.pointer("/spec/names/kind").is_some_and(|kind| kind == "RunnerDeployment") {
                     manifest["spec"]["names"]["shortNames"] = json!([]);
+                }
+            }
+            Defect::AdjustmentPruned if kind == "CustomResourceDefinition" => {
+                let field = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/metrics/items/properties";
+                if let Some(fields) = manifest.pointer_mut(field).and_then(Value::as_object_mut) {
+                    fields.remove("scaleDownAdjustment");
                 }
             }
             Defect::OtherIssuer if kind == "Certificate" => {

@@ -15,7 +15,7 @@ use mock_ghes::Hand;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::Unmet;
+use super::{Desk, Trail, Unmet};
 use crate::environment::{GHES_CA, Tenant};
 use crate::Environment;
 
@@ -117,6 +117,20 @@ impl Context {
         };
         let placed = fixtures::in_namespace(given, &self.namespace);
         Ok(fixtures::for_scope(placed, &self.tenant.enterprise()))
+    }
+
+    /// A desk for jobs of the workflow `desk.yml`.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub async fn desk(&self) -> anyhow::Result<Desk> {
+        Desk::open().await.context("open the desk")
+    }
+
+    /// Records from now on every value that the number at `pointer` takes in an object of the scenario's namespace.
+    #[must_use]
+    pub fn trail(&self, kind: &ApiResource, name: &str, pointer: &'static str) -> Trail {
+        Trail::of(self.objects(kind), name.to_owned(), pointer)
     }
 
     /// Tells something worth a line.

@@ -1,6 +1,8 @@
 //! A scenario: a check and the code that tries its claim, with what it may act on.
 
 mod context;
+mod desk;
+mod trail;
 
 use std::fmt::{Debug, Display};
 
@@ -9,6 +11,8 @@ use harness_cluster::WaitError;
 use harness_model::{Check, Failure};
 
 pub use context::Context;
+pub use desk::{Desk, Stay, Visit};
+pub use trail::{Step, Trail};
 
 /// A check with its code.
 pub struct Scenario {

@@ -1,7 +1,7 @@
 //! A runner does one job, goes, and is replaced.
 //!
 //! Source: the guide: "a runner that has done a workflow is deleted automatically; a new runner and pod fill its place quickly". ARC
-//! makes no DELETE call for it: GHES removes the runner by itself. Not covered: volume (many jobs over several runners).
+//! makes no DELETE call for it: GHES removes the runner by itself. Not covered: a runner that crashes.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,10 +11,12 @@ use futures::FutureExt as _;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::model::{Capability, Check, Claim, Profile};
-use harness::{Context, Scenario, expect};
+use harness::{Context, Scenario, expect, expect_equal};
 use kube::api::ListParams;
+use serde_json::json;
 
-use crate::quickstart::{dispatch, follow};
+use crate::quickstart::{dispatch, follow, follow_in};
+use crate::visit::visit;
 
 pub(crate) const REPLACED: Scenario = Scenario {
     check: || {
@@ -22,7 +24,7 @@ pub(crate) const REPLACED: Scenario = Scenario {
         id: "ephemeral::replaced".into(),
         claim: "after its job a runner is gone from GHES and the cluster without a DELETE call, and a new one is online".into(),
         grounds: "the guide: a runner that has done a workflow is deleted, and a new runner and pod fill its place quickly".into(),
-        not_covered: "many jobs at once; a runner that crashes".into(),
+        not_covered: "a runner that crashes".into(),
         profile: Profile::Core,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::SharedArc,
@@ -32,7 +34,68 @@ pub(crate) const REPLACED: Scenario = Scenario {
     run: |context| replaced(context).boxed(),
 };
 
+pub(crate) const VOLUME: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "ephemeral::volume".into(),
+        claim: "of 50 jobs over 4 runners each runs exactly once, none is lost, and no runner does two; jobs and GHES agree who did which"
+            .into(),
+        grounds: "the guide: a runner that has done a workflow is deleted, and a new runner and pod fill its place quickly".into(),
+        not_covered: "jobs with load; a runner that crashes".into(),
+        profile: Profile::Core,
+        needs: vec![Capability::RunPods],
+        claims: Claim::SharedArc,
+        pains: vec![11, 13],
+    }
+    },
+    run: |context| volume(context).boxed(),
+};
+
 const DEADLINE: Duration = Duration::from_secs(45);
+const JOBS: usize = 50;
+const RUNNERS: usize = 4;
+
+async fn volume(context: Context) -> anyhow::Result<()> {
+    let repository = context.tenant().repository();
+    let tickets: Vec<String> = (1..=JOBS).map(|ticket| ticket.to_string()).collect();
+    let desk = context.desk().await?;
+    desk.let_all_go();
+    let run = visit(&context, &repository, &desk, &tickets).await?;
+    let mut manifest = context.runner_deployment()?;
+    manifest["spec"]["replicas"] = json!(RUNNERS);
+    context.apply(&manifest).await?;
+
+    let start = Instant::now();
+    follow_in(&context, &repository, run).await?;
+    context.measure("50 jobs over 4 runners", start.elapsed().as_secs_f64(), "s");
+
+    let visits = desk.visits();
+    let mut ran: Vec<String> = visits.iter().map(|visit| visit.ticket.clone()).collect();
+    ran.sort_by_key(|ticket| ticket.parse::<usize>().unwrap_or(usize::MAX));
+    expect_equal("tickets of the jobs that ran", &tickets, &ran)?;
+    let runners: BTreeSet<&String> = visits.iter().map(|visit| &visit.runner).collect();
+    expect(
+        format!("{JOBS} runners, one for each job"),
+        runners.len() == JOBS,
+        format!("{}: {visits:?}", runners.len()),
+    )?;
+    let jobs = context
+        .ghes()
+        .jobs(&repository, run)
+        .await
+        .context("list the jobs")?;
+    let of = |name: String, runner: String| (name, runner);
+    let told: BTreeSet<_> = jobs
+        .into_iter()
+        .map(|job| of(job.name, job.runner_name.unwrap_or_default()))
+        .collect();
+    let seen: BTreeSet<_> = visits
+        .into_iter()
+        .map(|v| of(format!("visit ({})", v.ticket), v.runner))
+        .collect();
+    expect_equal("jobs and their runners, as GHES lists them", &seen, &told)?;
+    Ok(())
+}
 
 async fn replaced(context: Context) -> anyhow::Result<()> {
     context.apply(&context.runner_deployment()?).await?;

@@ -11,8 +11,10 @@ mod overrides;
 mod pods;
 mod quickstart;
 mod registration;
+mod scaling;
 mod table;
 mod verify_install;
+mod visit;
 
 use harness::Scenario;
 
@@ -24,6 +26,8 @@ pub static CATALOGUE: &[Scenario] = &[
     verify_install::CHART,
     admission::TWO_SCOPES,
     registration::ENTERPRISE,
+    registration::ORGANIZATION,
+    registration::REPOSITORY,
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
     overrides::WEEKEND,
@@ -31,4 +35,8 @@ pub static CATALOGUE: &[Scenario] = &[
     outage::CONTROLLER,
     pods::IDLE_DELETED,
     pods::BUSY_DELETED,
+    ephemeral::VOLUME,
+    scaling::LADDER,
+    scaling::ADJUSTMENT,
+    scaling::BUSY_SURVIVE,
 ];

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
-use harness::ghes::{Job, RunId};
+use harness::ghes::{Job, Repo, RunId};
 use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Scenario, expect, expect_equal};
 
@@ -90,10 +90,18 @@ pub(crate) async fn dispatch(context: &Context) -> anyhow::Result<RunId> {
 
 /// The states that the run shows until it is completed, each once.
 pub(crate) async fn follow(context: &Context, run: RunId) -> anyhow::Result<Vec<String>> {
-    let repository = context.tenant().repository();
+    follow_in(context, &context.tenant().repository(), run).await
+}
+
+/// As [`follow`], for a run of any repository.
+pub(crate) async fn follow_in(
+    context: &Context,
+    repository: &Repo,
+    run: RunId,
+) -> anyhow::Result<Vec<String>> {
     let states = std::sync::Mutex::new(Vec::<String>::new());
     let conclusion = eventually(&format!("run {run} completed"), DEADLINE, || async {
-        let seen = match context.ghes().run(&repository, run).await {
+        let seen = match context.ghes().run(repository, run).await {
             Ok(seen) => seen,
             Err(error) => return Seen::NotYet(error.to_string()),
         };

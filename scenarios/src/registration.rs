@@ -1,26 +1,34 @@
 //! A runner that ARC made registers itself.
 //!
-//! Source: the guide's section on installing the runner: events, status, the list in GHES. Not covered: other scopes than enterprise.
+//! Source: the guide's section on installing the runner: events, status, the list in GHES; its three scopes. Which jobs a runner of
+//! each scope takes, `reach` tries. Not covered: runner groups.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
+use harness::ghes::{Repo, RunId, Scope};
 use harness::model::{Capability, Check, Claim, Profile};
-use harness::{Context, Scenario, expect_equal};
+use harness::{Context, Scenario, expect, expect_equal};
 use kube::api::ListParams;
+use serde_json::json;
 
+use crate::quickstart::follow_in;
 use crate::table;
+use crate::visit::visit;
 
 pub(crate) const ENTERPRISE: Scenario = Scenario {
     check: || {
         Check {
         id: "registration::enterprise".into(),
-        claim: "a RunnerDeployment for an enterprise gives a Running runner, with both events, online in GHES with its labels".into(),
-        grounds: "the guide: `kubectl get runner`, `kubectl describe runner` and the list of runners in GHES".into(),
-        not_covered: "organization and repository scope".into(),
+        claim: "a RunnerDeployment for an enterprise gives a Running runner, with both events, online in GHES with its labels; it serves two \
+                organizations of the enterprise and none outside"
+            .into(),
+        grounds: "the guide: `kubectl get runner`, `kubectl describe runner` and the list of runners in GHES; its three scopes".into(),
+        not_covered: "runner groups".into(),
         profile: Profile::Core,
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
@@ -30,17 +38,103 @@ pub(crate) const ENTERPRISE: Scenario = Scenario {
     run: |context| enterprise(context).boxed(),
 };
 
+pub(crate) const ORGANIZATION: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "registration::organization".into(),
+        claim: "the same for an organization; its runner serves two repositories of it and leaves another organization's job queued".into(),
+        grounds: "the guide: `3 valid runner scope options`; GitHub's documentation: organization-level runners".into(),
+        not_covered: "runner groups".into(),
+        profile: Profile::Core,
+        needs: vec![Capability::RunPods],
+        claims: Claim::SharedArc,
+        pains: vec![10, 20],
+    }
+    },
+    run: |context| organization(context).boxed(),
+};
+
+pub(crate) const REPOSITORY: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "registration::repository".into(),
+        claim: "the same for a repository; its runner leaves another repository's job queued until that has a runner of its own".into(),
+        grounds: "the guide: `3 valid runner scope options`; GitHub's documentation: repository-level runners".into(),
+        not_covered: "repositories of users".into(),
+        profile: Profile::Core,
+        needs: vec![Capability::RunPods],
+        claims: Claim::SharedArc,
+        pains: vec![10, 20],
+    }
+    },
+    run: |context| repository(context).boxed(),
+};
+
 /// Long against the few seconds that it takes, short against ARC's own retry of 3 minutes.
 const DEADLINE: Duration = Duration::from_secs(45);
 
 async fn enterprise(context: Context) -> anyhow::Result<()> {
-    let manifest = context.runner_deployment()?;
+    let tenant = context.tenant();
+    registered(&context, &tenant.enterprise()).await?;
+    reach(
+        &context,
+        &[tenant.repository(), tenant.sister_repository()],
+        &tenant.outsider_repository(),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn organization(context: Context) -> anyhow::Result<()> {
+    let tenant = context.tenant();
+    registered(&context, &tenant.organization()).await?;
+    reach(
+        &context,
+        &[tenant.repository(), tenant.second_repository()],
+        &tenant.sister_repository(),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn repository(context: Context) -> anyhow::Result<()> {
+    let (own, other) = (
+        context.tenant().repository(),
+        context.tenant().second_repository(),
+    );
+    registered(&context, &Scope::from(&own)).await?;
+    let waiting = reach(&context, &[own.clone(), own], &other).await?;
+
+    let mut second = fixtures::for_scope(context.runner_deployment()?, &Scope::from(&other));
+    second["metadata"]["name"] = json!("second-runner");
+    context.apply(&second).await?;
+    follow_in(&context, &other, waiting).await?;
+    let jobs = context
+        .ghes()
+        .jobs(&other, waiting)
+        .await
+        .context("list the jobs")?;
+    let runner = jobs
+        .first()
+        .and_then(|job| job.runner_name.clone())
+        .unwrap_or_default();
+    expect(
+        "the other repository's job done by its own runner",
+        runner.starts_with("second-runner-"),
+        runner,
+    )?;
+    Ok(())
+}
+
+/// A runner of this scope, as the guide looks at it.
+async fn registered(context: &Context, scope: &Scope) -> anyhow::Result<()> {
+    let manifest = fixtures::for_scope(context.runner_deployment()?, scope);
     let start = Instant::now();
     context.apply(&manifest).await?;
 
-    let runner = await_running(&context).await?;
-    await_events(&context, &runner).await?;
-    let mut labels = await_online(&context, &runner).await?;
+    let runner = await_running(context).await?;
+    await_events(context, &runner).await?;
+    let mut labels = await_online(context, scope, &runner).await?;
     context.measure("time to register", start.elapsed().as_secs_f64(), "s");
 
     let given = manifest
@@ -53,7 +147,33 @@ async fn enterprise(context: Context) -> anyhow::Result<()> {
     expected.extend(["self-hosted", "linux", "x64"].map(str::to_owned));
     labels = labels.into_iter().map(|label| label.to_lowercase()).collect();
     expect_equal(&format!("labels of {runner} in GHES"), &expected, &labels)?;
-    columns(&context, &runner).await
+    columns(context, scope, &runner).await
+}
+
+/// A job of the foreign repository is queued first, then one of each own: those succeed, one after the other on the only runner and its
+/// replacement, while the older one stays queued. Gives the foreign run.
+async fn reach(context: &Context, own: &[Repo], foreign: &Repo) -> anyhow::Result<RunId> {
+    let desk = context.desk().await?;
+    desk.let_all_go();
+    let waiting = visit(context, foreign, &desk, &["foreign"]).await?;
+    for repository in own {
+        let run = visit(context, repository, &desk, &["own"]).await?;
+        follow_in(context, repository, run).await?;
+    }
+    let status = context
+        .ghes()
+        .run(foreign, waiting)
+        .await
+        .context("read the foreign run")?
+        .status;
+    expect_equal(
+        &format!("status of the older job in {foreign}"),
+        &"queued".to_owned(),
+        &status,
+    )?;
+    let visitors: Vec<String> = desk.visits().into_iter().map(|visit| visit.ticket).collect();
+    expect_equal("jobs that ran", &vec!["own".to_owned(); own.len()], &visitors)?;
+    Ok(waiting)
 }
 
 /// The one Runner, once it is Running.
@@ -126,10 +246,9 @@ async fn await_events(context: &Context, runner: &str) -> anyhow::Result<()> {
 }
 
 /// The labels that GHES lists for the runner, once it is online.
-async fn await_online(context: &Context, runner: &str) -> anyhow::Result<BTreeSet<String>> {
-    let scope = context.tenant().enterprise();
+async fn await_online(context: &Context, scope: &Scope, runner: &str) -> anyhow::Result<BTreeSet<String>> {
     let labels = eventually(&format!("{runner} online in GHES"), DEADLINE, || async {
-        match context.ghes().runners(&scope).await {
+        match context.ghes().runners(scope).await {
             Ok(list) => match list.iter().find(|r| r.name == runner) {
                 Some(r) if r.status == "online" => {
                     Seen::Yes(r.labels.iter().map(|l| l.name.clone()).collect())
@@ -145,7 +264,7 @@ async fn await_online(context: &Context, runner: &str) -> anyhow::Result<BTreeSe
 }
 
 /// What `kubectl get runner` prints, column by column as in the guide.
-async fn columns(context: &Context, runner: &str) -> anyhow::Result<()> {
+async fn columns(context: &Context, scope: &Scope, runner: &str) -> anyhow::Result<()> {
     let output = context
         .kubectl(&["get", "runner", "-n", context.namespace()])
         .await?;
@@ -172,18 +291,26 @@ async fn columns(context: &Context, runner: &str) -> anyhow::Result<()> {
         &guide.map(str::to_owned).to_vec(),
         &headings,
     )?;
+    let compared = ["NAME", "ENTERPRISE", "ORGANIZATION", "REPOSITORY", "STATUS"];
     let row = tables
         .first()
-        .map(|table| table.columns(&["NAME", "ENTERPRISE", "STATUS"]))
+        .map(|table| table.columns(&compared))
         .unwrap_or_default();
-    let expected = vec![vec![
+    let mut expected = vec![
         runner.to_owned(),
-        context.tenant().name.clone(),
+        String::new(),
+        String::new(),
+        String::new(),
         "Running".to_owned(),
-    ]];
+    ];
+    match scope {
+        Scope::Enterprise(slug) => expected[1].clone_from(slug),
+        Scope::Organization(login) => expected[2].clone_from(login),
+        Scope::Repository { owner, name } => expected[3] = format!("{owner}/{name}"),
+    }
     expect_equal(
-        "NAME, ENTERPRISE, STATUS of `kubectl get runner`",
-        &expected,
+        &format!("{} of `kubectl get runner`", compared.join(", ")),
+        &vec![expected],
         &row,
     )?;
     Ok(())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Defect {
-    /// Runner lists omit one custom label of each runner.
+    /// Runner lists omit one custom label of each runner of an enterprise.
     DropLabel,
     /// An ephemeral runner stays registered after its job.
     KeepEphemeral,
@@ -24,11 +24,19 @@ pub enum Defect {
     NoDispatch,
     /// A fault rule goes on when it is taken back alone.
     StuckOutage,
+    /// A runner of a repository takes jobs of its owner's other repositories.
+    WideRepository,
+    /// A runner of an organization takes jobs of its enterprise's other organizations.
+    WideOrganization,
+    /// Of a scope's runners, no more than five are shown as busy.
+    FewBusy,
+    /// In a matrix of more than 32 jobs, the last has the first one's values.
+    RepeatLeg,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 7] = [
+    pub const ALL: [Defect; 11] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -36,6 +44,10 @@ impl Defect {
         Defect::OfflineRunners,
         Defect::NoDispatch,
         Defect::StuckOutage,
+        Defect::WideRepository,
+        Defect::WideOrganization,
+        Defect::FewBusy,
+        Defect::RepeatLeg,
     ];
 
     /// The kebab-case name.
@@ -49,6 +61,10 @@ impl Defect {
             Defect::OfflineRunners => "offline-runners",
             Defect::NoDispatch => "no-dispatch",
             Defect::StuckOutage => "stuck-outage",
+            Defect::WideRepository => "wide-repository",
+            Defect::WideOrganization => "wide-organization",
+            Defect::FewBusy => "few-busy",
+            Defect::RepeatLeg => "repeat-leg",
         }
     }
 }

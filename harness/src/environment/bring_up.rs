@@ -320,6 +320,9 @@ async fn start_ghes(
     if let Some(defect) = defect.and_then(Defect::in_mock) {
         hand.seed_defect(defect).await;
     }
+    if let Some(rule) = defect.and_then(Defect::in_answers) {
+        hand.fault(rule);
+    }
     let token = hand.pat().clone();
     let url = site
         .ghes_url()

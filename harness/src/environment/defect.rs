@@ -1,6 +1,9 @@
 //! Seeded defects: each breaks the mock, a manifest, a program or the chart, never a check, and must turn exactly its check red.
 
+use mock_ghes::{FaultKind, FaultRule};
 use serde_json::{Value, json};
+
+use super::Tenant;
 
 /// A way in which an environment can be made wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +36,23 @@ pub enum Defect {
     EagerAutoscaler,
     /// An outage of GHES does not end.
     StuckOutage,
+    /// A runner of a repository takes jobs of the owner's other repositories.
+    WideRepository,
+    /// A runner of an organization takes jobs of the enterprise's other organizations.
+    WideOrganization,
+    /// The mock shows no more than five runners of a scope as busy.
+    FewBusy,
+    /// The last job of a large matrix has the first one's values.
+    RepeatLeg,
+    /// The autoscaler's definition loses `scaleDownAdjustment`.
+    AdjustmentPruned,
+    /// The removal of a busy runner is answered 403 in place of 422, which ARC takes for done.
+    BusyForbidden,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 14] = [
+    pub const ALL: [Defect; 20] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -52,6 +67,12 @@ impl Defect {
         Defect::OneOff,
         Defect::EagerAutoscaler,
         Defect::StuckOutage,
+        Defect::WideRepository,
+        Defect::WideOrganization,
+        Defect::FewBusy,
+        Defect::RepeatLeg,
+        Defect::AdjustmentPruned,
+        Defect::BusyForbidden,
     ];
 
     /// As `--defect` takes it.
@@ -72,6 +93,12 @@ impl Defect {
             Defect::OneOff => "one-off",
             Defect::EagerAutoscaler => "eager-autoscaler",
             Defect::StuckOutage => "stuck-outage",
+            Defect::WideRepository => "wide-repository",
+            Defect::WideOrganization => "wide-organization",
+            Defect::FewBusy => "few-busy",
+            Defect::RepeatLeg => "repeat-leg",
+            Defect::AdjustmentPruned => "adjustment-pruned",
+            Defect::BusyForbidden => "busy-forbidden",
         }
     }
 
@@ -95,6 +122,12 @@ impl Defect {
             Defect::OneOff => "the autoscaler's override has lost its recurrence rule",
             Defect::EagerAutoscaler => "the autoscaler scales out when half of its runners are busy",
             Defect::StuckOutage => "an outage of GHES does not end",
+            Defect::WideRepository => "GHES gives a repository's runner jobs of another repository",
+            Defect::WideOrganization => "GHES gives an organization's runner jobs of another organization",
+            Defect::FewBusy => "GHES shows no more than five runners of a scope as busy",
+            Defect::RepeatLeg => "GHES gives the last job of a large matrix the first one's values",
+            Defect::AdjustmentPruned => "the autoscaler's definition does not know scaleDownAdjustment",
+            Defect::BusyForbidden => "GHES answers 403 to a removal, also of a busy runner",
         }
     }
 
@@ -115,6 +148,12 @@ impl Defect {
             Defect::OneOff => "overrides::weekend",
             Defect::EagerAutoscaler => "metrics::percentage-runners-busy",
             Defect::StuckOutage => "outage::controller",
+            Defect::WideRepository => "registration::repository",
+            Defect::WideOrganization => "registration::organization",
+            Defect::FewBusy => "scaling::ladder",
+            Defect::RepeatLeg => "ephemeral::volume",
+            Defect::AdjustmentPruned => "scaling::adjustment",
+            Defect::BusyForbidden => "scaling::busy-survive",
         }
     }
 
@@ -132,6 +171,10 @@ impl Defect {
             Defect::DropOutputs => Some(mock_ghes::Defect::DropOutputs),
             Defect::StaleCheckout => Some(mock_ghes::Defect::StaleCheckout),
             Defect::StuckOutage => Some(mock_ghes::Defect::StuckOutage),
+            Defect::WideRepository => Some(mock_ghes::Defect::WideRepository),
+            Defect::WideOrganization => Some(mock_ghes::Defect::WideOrganization),
+            Defect::FewBusy => Some(mock_ghes::Defect::FewBusy),
+            Defect::RepeatLeg => Some(mock_ghes::Defect::RepeatLeg),
             _ => None,
         }
     }
@@ -163,6 +206,18 @@ impl Defect {
         }
     }
 
+    /// The mock's fault, if it is one: of its check's own enterprise alone, since ARC removes runners in any check.
+    pub(crate) fn in_answers(self) -> Option<FaultRule> {
+        let Tenant { name } = Tenant::of(self.turns_red());
+        (self == Defect::BusyForbidden).then(|| FaultRule {
+            target: format!("/api/v3/enterprises/{name}/actions/runners/*"),
+            method: Some("DELETE".to_owned()),
+            kind: FaultKind::Status(403),
+            count: None,
+            until: None,
+        })
+    }
+
     /// Changes a manifest of ARC's chart, definitions included. May give further manifests to install with it.
     pub(crate) fn in_manifest(self, manifest: &mut Value) -> Vec<Value> {
         let kind = manifest["kind"].as_str().unwrap_or_default();
@@ -171,6 +226,12 @@ impl Defect {
                 if manifest.pointer("/spec/names/kind") == Some(&json!("RunnerDeployment")) =>
             {
                 manifest["spec"]["names"]["shortNames"] = json!([]);
+            }
+            Defect::AdjustmentPruned if kind == "CustomResourceDefinition" => {
+                let field = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/metrics/items/properties";
+                if let Some(fields) = manifest.pointer_mut(field).and_then(Value::as_object_mut) {
+                    fields.remove("scaleDownAdjustment");
+                }
             }
             Defect::OtherIssuer if kind == "Certificate" => {
                 manifest["spec"]["issuerRef"]["name"] = json!("another-issuer");

@@ -1,14 +1,18 @@
-//! Each scenario has an enterprise, an organization and a repository of its own, so that no runner takes another scenario's job.
+//! Each scenario has an enterprise, an organization and a repository of its own, so that no runner takes another scenario's job. Checks of
+//! the group `registration`, which try how far a scope reaches, have neighbours as well.
 
 use harness_ghes::{Repo, Scope};
 use indexmap::IndexMap;
 use mock_ghes::{Enterprise, Organization, PersonalAccessToken, RepositorySpec, User, World};
 
 /// The workflow's path in the repository.
-pub(crate) const WORKFLOW: &str = ".github/workflows/quickstart.yml";
+const WORKFLOW: &str = ".github/workflows/quickstart.yml";
 
 /// The path of the workflow that keeps a runner busy.
-pub(crate) const HOLD: &str = ".github/workflows/hold.yml";
+const HOLD_WORKFLOW: &str = ".github/workflows/hold.yml";
+
+/// The path of the workflow whose jobs stay until they are let go.
+const DESK_WORKFLOW: &str = ".github/workflows/desk.yml";
 
 /// What a scenario owns on GHES.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,32 +44,55 @@ impl Tenant {
             name: "quickstart".to_owned(),
         }
     }
+
+    /// Its organization.
+    #[must_use]
+    pub fn organization(&self) -> Scope {
+        Scope::Organization(self.name.clone())
+    }
+
+    /// Another repository of the organization (neighbours only).
+    #[must_use]
+    pub fn second_repository(&self) -> Repo {
+        Repo {
+            owner: self.name.clone(),
+            name: "second".to_owned(),
+        }
+    }
+
+    /// A repository of another organization of the enterprise (neighbours only).
+    #[must_use]
+    pub fn sister_repository(&self) -> Repo {
+        Repo {
+            owner: self.sister(),
+            name: "quickstart".to_owned(),
+        }
+    }
+
+    /// A repository of an organization outside the enterprise (neighbours only).
+    #[must_use]
+    pub fn outsider_repository(&self) -> Repo {
+        Repo {
+            owner: self.outsider(),
+            name: "quickstart".to_owned(),
+        }
+    }
+
+    fn sister(&self) -> String {
+        format!("{}-sister", self.name)
+    }
+
+    fn outsider(&self) -> String {
+        format!("{}-outsider", self.name)
+    }
 }
 
 /// The world of a run: a tenant for each check, and the administrator whose token ARC uses.
 pub(crate) fn world(checks: &[String]) -> World {
-    let tenants: Vec<Tenant> = checks.iter().map(|check| Tenant::of(check)).collect();
-    let files = IndexMap::from([
-        (
-            "README.md".to_owned(),
-            "# Quickstart\n\nThe repository of the guide's first workflow.\n".to_owned(),
-        ),
-        (WORKFLOW.to_owned(), fixtures::quickstart().to_owned()),
-        (HOLD.to_owned(), fixtures::hold().to_owned()),
-    ]);
-    World {
+    let mut world = World {
         version: "3.9.0".to_owned(),
-        enterprises: tenants
-            .iter()
-            .map(|t| Enterprise { slug: t.name.clone() })
-            .collect(),
-        organizations: tenants
-            .iter()
-            .map(|t| Organization {
-                login: t.name.clone(),
-                enterprise: Some(t.name.clone()),
-            })
-            .collect(),
+        enterprises: Vec::new(),
+        organizations: Vec::new(),
         users: vec![User {
             login: "arc-admin".to_owned(),
         }],
@@ -76,15 +103,55 @@ pub(crate) fn world(checks: &[String]) -> World {
                 .map(str::to_owned)
                 .to_vec(),
         }],
-        repositories: tenants
-            .iter()
-            .map(|t| RepositorySpec {
-                owner: t.name.clone(),
-                name: "quickstart".to_owned(),
-                public: false,
-                default_branch: "main".to_owned(),
-                files: files.clone(),
-            })
-            .collect(),
+        repositories: Vec::new(),
+    };
+    for check in checks {
+        let tenant = Tenant::of(check);
+        let mut repositories = vec![tenant.repository()];
+        let enterprise = Some(tenant.name.clone());
+        world.enterprises.push(Enterprise {
+            slug: tenant.name.clone(),
+        });
+        world.organizations.push(Organization {
+            login: tenant.name.clone(),
+            enterprise: enterprise.clone(),
+        });
+        if check.starts_with("registration::") {
+            world.organizations.push(Organization {
+                login: tenant.sister(),
+                enterprise,
+            });
+            world.organizations.push(Organization {
+                login: tenant.outsider(),
+                enterprise: None,
+            });
+            repositories.extend([
+                tenant.second_repository(),
+                tenant.sister_repository(),
+                tenant.outsider_repository(),
+            ]);
+        }
+        world
+            .repositories
+            .extend(repositories.into_iter().map(specification));
+    }
+    world
+}
+
+fn specification(repository: Repo) -> RepositorySpec {
+    RepositorySpec {
+        owner: repository.owner,
+        name: repository.name,
+        public: false,
+        default_branch: "main".to_owned(),
+        files: IndexMap::from([
+            (
+                "README.md".to_owned(),
+                "# Quickstart\n\nThe repository of the guide's first workflow.\n".to_owned(),
+            ),
+            (WORKFLOW.to_owned(), fixtures::quickstart().to_owned()),
+            (DESK_WORKFLOW.to_owned(), fixtures::desk().to_owned()),
+            (HOLD_WORKFLOW.to_owned(), fixtures::hold().to_owned()),
+        ]),
     }
 }

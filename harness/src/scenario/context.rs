@@ -15,7 +15,7 @@ use mock_ghes::Hand;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::Unmet;
+use super::{Desk, Trail, Unmet};
 use crate::Environment;
 use crate::environment::{GHES_CA, Tenant};
 
@@ -134,6 +134,20 @@ impl Context {
     pub fn horizontal_runner_autoscaler(&self, start: &str, end: &str) -> Value {
         let placed = fixtures::in_namespace(fixtures::horizontal_runner_autoscaler(), &self.namespace);
         fixtures::override_at(placed, start, end)
+    }
+
+    /// A desk for jobs of the workflow `desk.yml`.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub async fn desk(&self) -> anyhow::Result<Desk> {
+        Desk::open().await.context("open the desk")
+    }
+
+    /// Records from now on every value that the number at `pointer` takes in an object of the scenario's namespace.
+    #[must_use]
+    pub fn trail(&self, kind: &ApiResource, name: &str, pointer: &'static str) -> Trail {
+        Trail::of(self.objects(kind), name.to_owned(), pointer)
     }
 
     /// Tells something worth a line.

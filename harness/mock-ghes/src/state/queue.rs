@@ -9,7 +9,7 @@ use super::{State, next};
 use crate::engine::{Conclusion, Delivery, JobPlan, job_message};
 use crate::view::RunnerOfJob;
 use crate::wire::Grant;
-use crate::{Defect, clock};
+use crate::{Defect, RepositoryName, Scope, clock};
 
 /// Name of the only runner group of every scope.
 pub(crate) const DEFAULT_GROUP: &str = "Default";
@@ -43,10 +43,30 @@ fn candidate(state: &State, job: u64, now: Timestamp) -> Option<u64> {
         .runners
         .values()
         .filter(|runner| is_free(state, runner, now))
-        .filter(|runner| state.world.reaches(&runner.scope, &job.repository))
+        .filter(|runner| reaches(state, &runner.scope, &job.repository))
         .filter(|runner| suits(runner, &job.plan))
         .min_by_key(|runner| (runner.scope.level(), runner.id))
         .map(|runner| runner.id)
+}
+
+/// Whether a runner of this scope may take jobs of this repository, seeded defects included.
+fn reaches(state: &State, scope: &Scope, repository: &RepositoryName) -> bool {
+    let wider = match scope {
+        Scope::Repository(own) if state.defects.contains(&Defect::WideRepository) => {
+            own.owner == repository.owner
+        }
+        Scope::Organization(login) if state.defects.contains(&Defect::WideOrganization) => {
+            let enterprise = |login: &str| {
+                state
+                    .world
+                    .organization(login)
+                    .and_then(|o| o.enterprise.as_deref())
+            };
+            enterprise(login).is_some() && enterprise(login) == enterprise(&repository.owner)
+        }
+        _ => false,
+    };
+    wider || state.world.reaches(scope, repository)
 }
 
 fn is_free(state: &State, runner: &Runner, now: Timestamp) -> bool {

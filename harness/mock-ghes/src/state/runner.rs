@@ -56,6 +56,7 @@ impl State {
     pub(super) fn view_runner(&self, runner: &Runner, now: Timestamp) -> RunnerView {
         let mut labels = runner.labels.clone();
         if self.defects.contains(&Defect::DropLabel)
+            && matches!(runner.scope, Scope::Enterprise(_))
             && let Some(at) = labels.iter().rposition(|label| !label.system)
         {
             labels.remove(at);
@@ -67,11 +68,20 @@ impl State {
             os: operating_system(&runner.os_description).to_owned(),
             version: runner.version.clone(),
             online: self.is_online(runner, now) && !self.defects.contains(&Defect::OfflineRunners),
-            busy: runner.job.is_some(),
+            busy: runner.job.is_some() && !self.hides_busy(runner),
             ephemeral: runner.ephemeral,
             labels,
             created_at: runner.created,
         }
+    }
+
+    /// Whether a seeded defect shows this busy runner as idle.
+    fn hides_busy(&self, runner: &Runner) -> bool {
+        let before = self
+            .runners
+            .values()
+            .filter(|r| r.scope == runner.scope && r.id < runner.id && r.job.is_some());
+        self.defects.contains(&Defect::FewBusy) && before.count() >= 5
     }
 
     fn answer(&self, runner: &Runner) -> RunnerAnswer {

@@ -29,7 +29,7 @@ pub(crate) const PERCENTAGE_RUNNERS_BUSY: Scenario = Scenario {
         profile: Profile::Core,
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
-        pains: vec![16],
+        pains: vec![25],
     }
     },
     run: |context| percentage_runners_busy(context).boxed(),

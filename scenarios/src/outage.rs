@@ -1,6 +1,6 @@
 //! GHES is away for a while.
 //!
-//! Source: the guide's remarks on GHES's maintenance; ARC's runner controller. Not covered: an outage of the list of runners, or one
+//! Source: ARC's runner controller. Not covered: an outage of the list of runners, or one
 //! that begins while jobs run.
 
 use std::collections::BTreeSet;
@@ -25,14 +25,12 @@ pub(crate) const CONTROLLER: Scenario = Scenario {
         claim: "while GHES gives the controller no registration token there is no pod but a Warning event; afterwards the runner registers \
                 by itself"
             .into(),
-        grounds: "ARC's runner controller: event FailedUpdateRegistrationToken, and another try at each resync; the guide: runners come \
-                  back by themselves after GHES was away"
-            .into(),
+        grounds: "ARC's runner controller: event FailedUpdateRegistrationToken, and another try at each resync".into(),
         not_covered: "an outage that begins while runners are registered".into(),
         profile: Profile::Core,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::SharedArc,
-        pains: vec![10],
+        pains: vec![],
     }
     },
     run: |context| controller(context).boxed(),

@@ -29,7 +29,7 @@ pub(crate) const WEEKEND: Scenario = Scenario {
         profile: Profile::Core,
         needs: vec![],
         claims: Claim::SharedArc,
-        pains: vec![7],
+        pains: vec![9],
     }
     },
     run: |context| weekend(context).boxed(),

@@ -28,7 +28,7 @@ pub(crate) const IDLE_DELETED: Scenario = Scenario {
         profile: Profile::Core,
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
-        pains: vec![11],
+        pains: vec![11, 12],
     }
     },
     run: |context| idle_deleted(context).boxed(),
@@ -44,7 +44,7 @@ pub(crate) const BUSY_DELETED: Scenario = Scenario {
         profile: Profile::Core,
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
-        pains: vec![11, 13],
+        pains: vec![12, 13],
     }
     },
     run: |context| busy_deleted(context).boxed(),

@@ -19,7 +19,8 @@ use crate::quickstart::{dispatch, follow, follow_in};
 use crate::visit::visit;
 
 pub(crate) const REPLACED: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "ephemeral::replaced".into(),
         claim: "after its job a runner is gone from GHES and the cluster without a DELETE call, and a new one is online".into(),
         grounds: "the guide: a runner that has done a workflow is deleted, and a new runner and pod fill its place quickly".into(),
@@ -28,21 +29,24 @@ pub(crate) const REPLACED: Scenario = Scenario {
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::SharedArc,
         pains: vec![11, 13],
+    }
     },
     run: |context| replaced(context).boxed(),
 };
 
 pub(crate) const VOLUME: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "ephemeral::volume".into(),
         claim: "of 50 jobs over 4 runners each runs exactly once, none is lost, and no runner does two; jobs and GHES agree who did which"
             .into(),
         grounds: "the guide: a runner that has done a workflow is deleted, and a new runner and pod fill its place quickly".into(),
         not_covered: "jobs with load; a runner that crashes".into(),
-        profile: Profile::Core,
+        profile: Profile::Extended,
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
         pains: vec![11, 13],
+    }
     },
     run: |context| volume(context).boxed(),
 };
@@ -70,11 +74,25 @@ async fn volume(context: Context) -> anyhow::Result<()> {
     ran.sort_by_key(|ticket| ticket.parse::<usize>().unwrap_or(usize::MAX));
     expect_equal("tickets of the jobs that ran", &tickets, &ran)?;
     let runners: BTreeSet<&String> = visits.iter().map(|visit| &visit.runner).collect();
-    expect(format!("{JOBS} runners, one for each job"), runners.len() == JOBS, format!("{}: {visits:?}", runners.len()))?;
-    let jobs = context.ghes().jobs(&repository, run).await.context("list the jobs")?;
+    expect(
+        format!("{JOBS} runners, one for each job"),
+        runners.len() == JOBS,
+        format!("{}: {visits:?}", runners.len()),
+    )?;
+    let jobs = context
+        .ghes()
+        .jobs(&repository, run)
+        .await
+        .context("list the jobs")?;
     let of = |name: String, runner: String| (name, runner);
-    let told: BTreeSet<_> = jobs.into_iter().map(|job| of(job.name, job.runner_name.unwrap_or_default())).collect();
-    let seen: BTreeSet<_> = visits.into_iter().map(|v| of(format!("visit ({})", v.ticket), v.runner)).collect();
+    let told: BTreeSet<_> = jobs
+        .into_iter()
+        .map(|job| of(job.name, job.runner_name.unwrap_or_default()))
+        .collect();
+    let seen: BTreeSet<_> = visits
+        .into_iter()
+        .map(|v| of(format!("visit ({})", v.ticket), v.runner))
+        .collect();
     expect_equal("jobs and their runners, as GHES lists them", &seen, &told)?;
     Ok(())
 }
@@ -87,18 +105,41 @@ async fn replaced(context: Context) -> anyhow::Result<()> {
     follow(&context, run).await?;
     let done = Instant::now();
 
-    let jobs = context.ghes().jobs(&context.tenant().repository(), run).await.context("list the jobs")?;
+    let jobs = context
+        .ghes()
+        .jobs(&context.tenant().repository(), run)
+        .await
+        .context("list the jobs")?;
     let used: BTreeSet<String> = jobs.iter().filter_map(|job| job.runner_name.clone()).collect();
-    expect(format!("{first} among the runners that did the jobs"), used.contains(&first), format!("{used:?}"))?;
-    expect("a runner of its own for each job", used.len() == jobs.len(), format!("{used:?} for {} jobs", jobs.len()))?;
+    expect(
+        format!("{first} among the runners that did the jobs"),
+        used.contains(&first),
+        format!("{used:?}"),
+    )?;
+    expect(
+        "a runner of its own for each job",
+        used.len() == jobs.len(),
+        format!("{used:?} for {} jobs", jobs.len()),
+    )?;
     let next = await_new_online(&context, &used).await?;
-    context.measure("replacement online after the last job", done.elapsed().as_secs_f64(), "s");
+    context.measure(
+        "replacement online after the last job",
+        done.elapsed().as_secs_f64(),
+        "s",
+    );
     for name in &used {
         await_gone(&context, name).await?;
     }
-    let ids: Vec<String> = jobs.iter().filter_map(|job| job.runner_id.map(|id| id.to_string())).collect();
+    let ids: Vec<String> = jobs
+        .iter()
+        .filter_map(|job| job.runner_id.map(|id| id.to_string()))
+        .collect();
     let deleted = deletions(&context, &ids);
-    expect("no runner that did its job removed by a DELETE call", deleted.is_empty(), format!("{deleted:?}"))?;
+    expect(
+        "no runner that did its job removed by a DELETE call",
+        deleted.is_empty(),
+        format!("{deleted:?}"),
+    )?;
     context.observe(format!("{used:?} did the jobs and went; {next} took their place"));
     Ok(())
 }
@@ -106,16 +147,30 @@ async fn replaced(context: Context) -> anyhow::Result<()> {
 /// A runner that is online in GHES and not among these.
 async fn await_new_online(context: &Context, known: &BTreeSet<String>) -> anyhow::Result<String> {
     let scope = context.tenant().enterprise();
-    let name = eventually(&format!("a runner online in GHES besides {known:?}"), DEADLINE, || async {
-        match context.ghes().runners(&scope).await {
-            Ok(list) => {
-                let new = list.iter().find(|r| r.status == "online" && !known.contains(&r.name));
-                let seen = || list.iter().map(|r| format!("{} {}", r.name, r.status)).collect::<Vec<_>>().join(", ");
-                new.map_or_else(|| Seen::NotYet(format!("[{}]", seen())), |r| Seen::Yes(r.name.clone()))
+    let name = eventually(
+        &format!("a runner online in GHES besides {known:?}"),
+        DEADLINE,
+        || async {
+            match context.ghes().runners(&scope).await {
+                Ok(list) => {
+                    let new = list
+                        .iter()
+                        .find(|r| r.status == "online" && !known.contains(&r.name));
+                    let seen = || {
+                        list.iter()
+                            .map(|r| format!("{} {}", r.name, r.status))
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    };
+                    new.map_or_else(
+                        || Seen::NotYet(format!("[{}]", seen())),
+                        |r| Seen::Yes(r.name.clone()),
+                    )
+                }
+                Err(error) => Seen::NotYet(error.to_string()),
             }
-            Err(error) => Seen::NotYet(error.to_string()),
-        }
-    })
+        },
+    )
     .await?;
     Ok(name)
 }
@@ -123,21 +178,28 @@ async fn await_new_online(context: &Context, known: &BTreeSet<String>) -> anyhow
 async fn await_gone(context: &Context, name: &str) -> anyhow::Result<()> {
     let scope = context.tenant().enterprise();
     let runners = context.objects(&resources::runner());
-    eventually(&format!("{name} gone from GHES and from the cluster after its job"), DEADLINE, || async {
-        let in_ghes = match context.ghes().runners(&scope).await {
-            Ok(list) => list.iter().any(|r| r.name == name),
-            Err(error) => return Seen::NotYet(error.to_string()),
-        };
-        let in_cluster = match runners.list(&ListParams::default()).await {
-            Ok(list) => list.items.iter().any(|r| r.metadata.name.as_deref() == Some(name)),
-            Err(error) => return Seen::NotYet(error.to_string()),
-        };
-        if in_ghes || in_cluster {
-            Seen::NotYet(format!("in GHES: {in_ghes}, in the cluster: {in_cluster}"))
-        } else {
-            Seen::Yes(())
-        }
-    })
+    eventually(
+        &format!("{name} gone from GHES and from the cluster after its job"),
+        DEADLINE,
+        || async {
+            let in_ghes = match context.ghes().runners(&scope).await {
+                Ok(list) => list.iter().any(|r| r.name == name),
+                Err(error) => return Seen::NotYet(error.to_string()),
+            };
+            let in_cluster = match runners.list(&ListParams::default()).await {
+                Ok(list) => list
+                    .items
+                    .iter()
+                    .any(|r| r.metadata.name.as_deref() == Some(name)),
+                Err(error) => return Seen::NotYet(error.to_string()),
+            };
+            if in_ghes || in_cluster {
+                Seen::NotYet(format!("in GHES: {in_ghes}, in the cluster: {in_cluster}"))
+            } else {
+                Seen::Yes(())
+            }
+        },
+    )
     .await?;
     Ok(())
 }
@@ -147,6 +209,11 @@ async fn await_gone(context: &Context, name: &str) -> anyhow::Result<()> {
 fn deletions(context: &Context, ids: &[String]) -> Vec<String> {
     let prefix = format!("/api/v3/enterprises/{}/actions/runners/", context.tenant().name);
     let all = context.hand().ledger().recent();
-    let removed = all.iter().filter(|r| r.method == "DELETE" && r.status == Some(204));
-    removed.filter(|r| ids.iter().any(|id| r.path == format!("{prefix}{id}"))).map(|r| r.path.clone()).collect()
+    let removed = all
+        .iter()
+        .filter(|r| r.method == "DELETE" && r.status == Some(204));
+    removed
+        .filter(|r| ids.iter().any(|id| r.path == format!("{prefix}{id}")))
+        .map(|r| r.path.clone())
+        .collect()
 }

@@ -26,7 +26,8 @@ pub static CATALOGUE: &[Scenario] = &[
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
     ephemeral::VOLUME,
-    scaling::LADDER,
     scaling::ADJUSTMENT,
     scaling::BUSY_SURVIVE,
+    // Runs alone: last, so that nothing waits for it.
+    scaling::LADDER,
 ];

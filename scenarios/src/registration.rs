@@ -12,7 +12,7 @@ use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::ghes::{Repo, RunId, Scope};
 use harness::model::{Capability, Check, Claim, Profile};
-use harness::{Context, Scenario, expect, expect_equal};
+use harness::{Context, Desk, Scenario, expect, expect_equal};
 use kube::api::ListParams;
 use serde_json::json;
 
@@ -21,7 +21,8 @@ use crate::table;
 use crate::visit::visit;
 
 pub(crate) const ENTERPRISE: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "registration::enterprise".into(),
         claim: "a RunnerDeployment for an enterprise gives a Running runner, with both events, online in GHES with its labels; it serves two \
                 organizations of the enterprise and none outside"
@@ -32,12 +33,14 @@ pub(crate) const ENTERPRISE: Scenario = Scenario {
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
         pains: vec![10, 20],
+    }
     },
     run: |context| enterprise(context).boxed(),
 };
 
 pub(crate) const ORGANIZATION: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "registration::organization".into(),
         claim: "the same for an organization; its runner serves two repositories of it and leaves another organization's job queued".into(),
         grounds: "the guide: `3 valid runner scope options`; GitHub's documentation: organization-level runners".into(),
@@ -46,12 +49,14 @@ pub(crate) const ORGANIZATION: Scenario = Scenario {
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
         pains: vec![10, 20],
+    }
     },
     run: |context| organization(context).boxed(),
 };
 
 pub(crate) const REPOSITORY: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "registration::repository".into(),
         claim: "the same for a repository; its runner leaves another repository's job queued until that has a runner of its own".into(),
         grounds: "the guide: `3 valid runner scope options`; GitHub's documentation: repository-level runners".into(),
@@ -60,6 +65,7 @@ pub(crate) const REPOSITORY: Scenario = Scenario {
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
         pains: vec![10, 20],
+    }
     },
     run: |context| repository(context).boxed(),
 };
@@ -70,29 +76,58 @@ const DEADLINE: Duration = Duration::from_secs(45);
 async fn enterprise(context: Context) -> anyhow::Result<()> {
     let tenant = context.tenant();
     registered(&context, &tenant.enterprise()).await?;
-    reach(&context, &[tenant.repository(), tenant.sister_repository()], &tenant.outsider_repository()).await?;
+    let desk = context.desk().await?;
+    reach(
+        &context,
+        &desk,
+        &[tenant.repository(), tenant.sister_repository()],
+        &tenant.outsider_repository(),
+    )
+    .await?;
     Ok(())
 }
 
 async fn organization(context: Context) -> anyhow::Result<()> {
     let tenant = context.tenant();
     registered(&context, &tenant.organization()).await?;
-    reach(&context, &[tenant.repository(), tenant.second_repository()], &tenant.sister_repository()).await?;
+    let desk = context.desk().await?;
+    reach(
+        &context,
+        &desk,
+        &[tenant.repository(), tenant.second_repository()],
+        &tenant.sister_repository(),
+    )
+    .await?;
     Ok(())
 }
 
 async fn repository(context: Context) -> anyhow::Result<()> {
-    let (own, other) = (context.tenant().repository(), context.tenant().second_repository());
+    let (own, other) = (
+        context.tenant().repository(),
+        context.tenant().second_repository(),
+    );
     registered(&context, &Scope::from(&own)).await?;
-    let waiting = reach(&context, &[own.clone(), own], &other).await?;
+    let desk = context.desk().await?;
+    let waiting = reach(&context, &desk, &[own.clone(), own], &other).await?;
 
     let mut second = fixtures::for_scope(context.runner_deployment()?, &Scope::from(&other));
     second["metadata"]["name"] = json!("second-runner");
     context.apply(&second).await?;
     follow_in(&context, &other, waiting).await?;
-    let jobs = context.ghes().jobs(&other, waiting).await.context("list the jobs")?;
-    let runner = jobs.first().and_then(|job| job.runner_name.clone()).unwrap_or_default();
-    expect("the other repository's job done by its own runner", runner.starts_with("second-runner-"), runner)?;
+    let jobs = context
+        .ghes()
+        .jobs(&other, waiting)
+        .await
+        .context("list the jobs")?;
+    let runner = jobs
+        .first()
+        .and_then(|job| job.runner_name.clone())
+        .unwrap_or_default();
+    expect(
+        "the other repository's job done by its own runner",
+        runner.starts_with("second-runner-"),
+        runner,
+    )?;
     Ok(())
 }
 
@@ -107,7 +142,11 @@ async fn registered(context: &Context, scope: &Scope) -> anyhow::Result<()> {
     let mut labels = await_online(context, scope, &runner).await?;
     context.measure("time to register", start.elapsed().as_secs_f64(), "s");
 
-    let given = manifest.pointer("/spec/template/spec/labels").and_then(|l| l.as_array()).into_iter().flatten();
+    let given = manifest
+        .pointer("/spec/template/spec/labels")
+        .and_then(|l| l.as_array())
+        .into_iter()
+        .flatten();
     let mut expected: BTreeSet<String> = given.filter_map(|l| l.as_str()).map(str::to_lowercase).collect();
     // GHES adds these to every runner on Linux (documentation, "Using self-hosted runners in a workflow").
     expected.extend(["self-hosted", "linux", "x64"].map(str::to_owned));
@@ -118,16 +157,24 @@ async fn registered(context: &Context, scope: &Scope) -> anyhow::Result<()> {
 
 /// A job of the foreign repository is queued first, then one of each own: those succeed, one after the other on the only runner and its
 /// replacement, while the older one stays queued. Gives the foreign run.
-async fn reach(context: &Context, own: &[Repo], foreign: &Repo) -> anyhow::Result<RunId> {
-    let desk = context.desk().await?;
+async fn reach(context: &Context, desk: &Desk, own: &[Repo], foreign: &Repo) -> anyhow::Result<RunId> {
     desk.let_all_go();
-    let waiting = visit(context, foreign, &desk, &["foreign"]).await?;
+    let waiting = visit(context, foreign, desk, &["foreign"]).await?;
     for repository in own {
-        let run = visit(context, repository, &desk, &["own"]).await?;
+        let run = visit(context, repository, desk, &["own"]).await?;
         follow_in(context, repository, run).await?;
     }
-    let status = context.ghes().run(foreign, waiting).await.context("read the foreign run")?.status;
-    expect_equal(&format!("status of the older job in {foreign}"), &"queued".to_owned(), &status)?;
+    let status = context
+        .ghes()
+        .run(foreign, waiting)
+        .await
+        .context("read the foreign run")?
+        .status;
+    expect_equal(
+        &format!("status of the older job in {foreign}"),
+        &"queued".to_owned(),
+        &status,
+    )?;
     let visitors: Vec<String> = desk.visits().into_iter().map(|visit| visit.ticket).collect();
     expect_equal("jobs that ran", &vec!["own".to_owned(); own.len()], &visitors)?;
     Ok(waiting)
@@ -161,26 +208,43 @@ async fn await_running(context: &Context) -> anyhow::Result<String> {
 
 async fn await_events(context: &Context, runner: &str) -> anyhow::Result<()> {
     let wanted = [
-        ("Normal", "RegistrationTokenUpdated", "Successfully update registration token".to_owned()),
+        (
+            "Normal",
+            "RegistrationTokenUpdated",
+            "Successfully update registration token".to_owned(),
+        ),
         ("Normal", "PodCreated", format!("Created pod '{runner}'")),
     ];
-    eventually(&format!("the events of Runner {runner}: {wanted:?}"), DEADLINE, || async {
-        match context.events_on("Runner", runner).await {
-            Ok(events) => {
-                let seen: Vec<(String, String, String)> = events
-                    .into_iter()
-                    .map(|e| {
-                        (e.type_.unwrap_or_default(), e.reason.unwrap_or_default(), e.message.unwrap_or_default())
-                    })
-                    .collect();
-                let has = |(kind, reason, message): &(&str, &str, String)| {
-                    seen.iter().any(|s| s.0 == *kind && s.1 == *reason && s.2 == *message)
-                };
-                if wanted.iter().all(has) { Seen::Yes(()) } else { Seen::NotYet(format!("{seen:?}")) }
+    eventually(
+        &format!("the events of Runner {runner}: {wanted:?}"),
+        DEADLINE,
+        || async {
+            match context.events_on("Runner", runner).await {
+                Ok(events) => {
+                    let seen: Vec<(String, String, String)> = events
+                        .into_iter()
+                        .map(|e| {
+                            (
+                                e.type_.unwrap_or_default(),
+                                e.reason.unwrap_or_default(),
+                                e.message.unwrap_or_default(),
+                            )
+                        })
+                        .collect();
+                    let has = |(kind, reason, message): &(&str, &str, String)| {
+                        seen.iter()
+                            .any(|s| s.0 == *kind && s.1 == *reason && s.2 == *message)
+                    };
+                    if wanted.iter().all(has) {
+                        Seen::Yes(())
+                    } else {
+                        Seen::NotYet(format!("{seen:?}"))
+                    }
+                }
+                Err(error) => Seen::NotYet(format!("{error:#}")),
             }
-            Err(error) => Seen::NotYet(format!("{error:#}")),
-        }
-    })
+        },
+    )
     .await?;
     Ok(())
 }
@@ -190,7 +254,9 @@ async fn await_online(context: &Context, scope: &Scope, runner: &str) -> anyhow:
     let labels = eventually(&format!("{runner} online in GHES"), DEADLINE, || async {
         match context.ghes().runners(scope).await {
             Ok(list) => match list.iter().find(|r| r.name == runner) {
-                Some(r) if r.status == "online" => Seen::Yes(r.labels.iter().map(|l| l.name.clone()).collect()),
+                Some(r) if r.status == "online" => {
+                    Seen::Yes(r.labels.iter().map(|l| l.name.clone()).collect())
+                }
                 Some(r) => Seen::NotYet(format!("it is {}", r.status)),
                 None => Seen::NotYet(format!("{} other runners", list.len())),
             },
@@ -203,22 +269,53 @@ async fn await_online(context: &Context, scope: &Scope, runner: &str) -> anyhow:
 
 /// What `kubectl get runner` prints, column by column as in the guide.
 async fn columns(context: &Context, scope: &Scope, runner: &str) -> anyhow::Result<()> {
-    let output = context.kubectl(&["get", "runner", "-n", context.namespace()]).await?;
+    let output = context
+        .kubectl(&["get", "runner", "-n", context.namespace()])
+        .await?;
     let tables = table::read(&output);
-    let headings = tables.first().map(|table| table.headings().to_vec()).unwrap_or_default();
+    let headings = tables
+        .first()
+        .map(|table| table.headings().to_vec())
+        .unwrap_or_default();
     let guide = [
-        "NAME", "ENTERPRISE", "ORGANIZATION", "REPOSITORY", "GROUP", "LABELS", "STATUS", "MESSAGE", "WF REPO", "WF RUN",
+        "NAME",
+        "ENTERPRISE",
+        "ORGANIZATION",
+        "REPOSITORY",
+        "GROUP",
+        "LABELS",
+        "STATUS",
+        "MESSAGE",
+        "WF REPO",
+        "WF RUN",
         "AGE",
     ];
-    expect_equal("the columns of `kubectl get runner`", &guide.map(str::to_owned).to_vec(), &headings)?;
+    expect_equal(
+        "the columns of `kubectl get runner`",
+        &guide.map(str::to_owned).to_vec(),
+        &headings,
+    )?;
     let compared = ["NAME", "ENTERPRISE", "ORGANIZATION", "REPOSITORY", "STATUS"];
-    let row = tables.first().map(|table| table.columns(&compared)).unwrap_or_default();
-    let mut expected = vec![runner.to_owned(), String::new(), String::new(), String::new(), "Running".to_owned()];
+    let row = tables
+        .first()
+        .map(|table| table.columns(&compared))
+        .unwrap_or_default();
+    let mut expected = vec![
+        runner.to_owned(),
+        String::new(),
+        String::new(),
+        String::new(),
+        "Running".to_owned(),
+    ];
     match scope {
         Scope::Enterprise(slug) => expected[1].clone_from(slug),
         Scope::Organization(login) => expected[2].clone_from(login),
         Scope::Repository { owner, name } => expected[3] = format!("{owner}/{name}"),
     }
-    expect_equal(&format!("{} of `kubectl get runner`", compared.join(", ")), &vec![expected], &row)?;
+    expect_equal(
+        &format!("{} of `kubectl get runner`", compared.join(", ")),
+        &vec![expected],
+        &row,
+    )?;
     Ok(())
 }

@@ -15,6 +15,9 @@ pub(crate) async fn visit<T: AsRef<str>>(
     let tickets = json!(tickets.iter().map(AsRef::as_ref).collect::<Vec<&str>>()).to_string();
     let inputs = [("desk", desk.address()), ("tickets", tickets)];
     let inputs = inputs.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let run = context.ghes().dispatch(repository, "desk.yml", "main", &inputs).await;
+    let run = context
+        .ghes()
+        .dispatch(repository, "desk.yml", "main", &inputs)
+        .await;
     run.with_context(|| format!("dispatch desk.yml in {repository}"))
 }

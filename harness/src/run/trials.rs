@@ -4,7 +4,9 @@ use std::io::Read as _;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context as _;
-use harness_model::{Event, Exit, LIVE_VARIABLE, Line, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan, Verdict};
+use harness_model::{
+    Event, Exit, LIVE_VARIABLE, Line, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan, Verdict,
+};
 use harness_report::Summary;
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -16,7 +18,9 @@ use crate::{Defect, Scenario};
 pub(crate) fn ignored(scenarios: &[Scenario]) -> ExitCode {
     let trials = scenarios.iter().map(|scenario| {
         Trial::test((scenario.check)().id, || {
-            Err(Failed::from("needs an environment: run it with `cargo xtask e2e`"))
+            Err(Failed::from(
+                "needs an environment: run it with `cargo xtask e2e`",
+            ))
         })
         .with_ignored_flag(true)
     });
@@ -26,7 +30,9 @@ pub(crate) fn ignored(scenarios: &[Scenario]) -> ExitCode {
 /// With a plan under `cargo test`: one real run, then each check's verdict as a trial.
 pub(crate) fn live(scenarios: &[Scenario], plan: &str) -> ExitCode {
     let arguments = Arguments::from_args();
-    let run = serde_json::from_str(plan).context("the plan is not one").and_then(run_and_fold);
+    let run = serde_json::from_str(plan)
+        .context("the plan is not one")
+        .and_then(run_and_fold);
     let summary = match run {
         Ok(summary) => summary,
         Err(error) => {
@@ -44,22 +50,31 @@ pub(crate) fn live(scenarios: &[Scenario], plan: &str) -> ExitCode {
         .collect();
     let exit = summary.exit;
     trials.push(Trial::test("the run as a whole", move || {
-        if exit == 0 { Ok(()) } else { Err(Failed::from(format!("it ended with exit code {exit}"))) }
+        if exit == 0 {
+            Ok(())
+        } else {
+            Err(Failed::from(format!("it ended with exit code {exit}")))
+        }
     }));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// A run for each seeded defect, as a trial: exactly the defect's check must be red, by its own awaited value.
 pub(crate) fn self_proof(scenarios: &'static [Scenario]) -> ExitCode {
-    let plan = std::env::var(PLAN_VARIABLE).ok().filter(|_| std::env::var_os(LIVE_VARIABLE).is_some());
+    let plan = std::env::var(PLAN_VARIABLE)
+        .ok()
+        .filter(|_| std::env::var_os(LIVE_VARIABLE).is_some());
     let mut trials: Vec<Trial> = Defect::ALL
         .into_iter()
         .map(|defect| {
             let given = plan.clone();
-            let trial = Trial::test(format!("{} turns {} red", defect.name(), defect.turns_red()), move || {
-                let plan = given.ok_or("needs an environment: `cargo xtask test` gives one")?;
-                prove(defect, &plan).map_err(|error| Failed::from(format!("{error:#}")))
-            });
+            let trial = Trial::test(
+                format!("{} turns {} red", defect.name(), defect.turns_red()),
+                move || {
+                    let plan = given.ok_or("needs an environment: `cargo xtask test` gives one")?;
+                    prove(defect, scenarios, &plan).map_err(|error| Failed::from(format!("{error:#}")))
+                },
+            );
             trial.with_ignored_flag(plan.is_none())
         })
         .collect();
@@ -69,18 +84,36 @@ pub(crate) fn self_proof(scenarios: &'static [Scenario]) -> ExitCode {
             .map(|scenario| (scenario.check)().id)
             .filter(|id| !Defect::ALL.iter().any(|defect| defect.turns_red() == id))
             .collect();
-        if unproven.is_empty() { Ok(()) } else { Err(Failed::from(format!("never seen red: {unproven:?}"))) }
+        if unproven.is_empty() {
+            Ok(())
+        } else {
+            Err(Failed::from(format!("never seen red: {unproven:?}")))
+        }
     }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn prove(defect: Defect, plan: &str) -> anyhow::Result<()> {
+fn prove(defect: Defect, scenarios: &[Scenario], plan: &str) -> anyhow::Result<()> {
     let mut plan: Plan = serde_json::from_str(plan).context("the plan is not one")?;
+    // A check of a wider profile takes part only in the proof of its own defects.
+    let of_check = scenarios
+        .iter()
+        .map(|scenario| (scenario.check)())
+        .find(|check| check.id == defect.turns_red());
+    plan.profile = of_check.map_or(plan.profile, |check| plan.profile.max(check.profile));
     plan.defect = Some(defect.name().to_owned());
-    plan.out = Some(format!("{}/target/e2e/self-proof/{}", plan.repository, defect.name()));
+    plan.out = Some(format!(
+        "{}/target/e2e/self-proof/{}",
+        plan.repository,
+        defect.name()
+    ));
     let summary = run_and_fold(plan)?;
     for result in &summary.checks {
-        let expected = if result.check.id == defect.turns_red() { Verdict::Fail } else { Verdict::Pass };
+        let expected = if result.check.id == defect.turns_red() {
+            Verdict::Fail
+        } else {
+            Verdict::Pass
+        };
         anyhow::ensure!(
             result.verdict == expected,
             "{} must {expected}, but its verdict is {}: {:?}",
@@ -90,11 +123,18 @@ fn prove(defect: Defect, plan: &str) -> anyhow::Result<()> {
         );
     }
     anyhow::ensure!(
-        summary.checks.iter().any(|result| result.check.id == defect.turns_red()),
+        summary
+            .checks
+            .iter()
+            .any(|result| result.check.id == defect.turns_red()),
         "no check is called {}",
         defect.turns_red()
     );
-    anyhow::ensure!(summary.exit == Exit::CheckFailed.code(), "the run ended with {}, not with 1", summary.exit);
+    anyhow::ensure!(
+        summary.exit == Exit::CheckFailed.code(),
+        "the run ended with {}, not with 1",
+        summary.exit
+    );
     Ok(())
 }
 
@@ -113,11 +153,21 @@ fn run_and_fold(mut plan: Plan) -> anyhow::Result<Summary> {
         .spawn()
         .context("start the run")?;
     let mut text = String::new();
-    child.stdout.take().context("the run has an output")?.read_to_string(&mut text)?;
+    child
+        .stdout
+        .take()
+        .context("the run has an output")?
+        .read_to_string(&mut text)?;
     child.wait().context("wait for the run")?;
     let lines: Vec<Line> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     anyhow::ensure!(
-        matches!(lines.first(), Some(Line { event: Event::RunStarted { .. }, .. })),
+        matches!(
+            lines.first(),
+            Some(Line {
+                event: Event::RunStarted { .. },
+                ..
+            })
+        ),
         "the run ended before it began: see its message above"
     );
     Ok(Summary::fold(&lines))

@@ -71,7 +71,12 @@ impl Desk {
                 while visitors.try_join_next().is_some() {}
             }
         });
-        Ok(Desk { address, book, gate, _task: AbortOnDropHandle::new(task) })
+        Ok(Desk {
+            address,
+            book,
+            gate,
+            _task: AbortOnDropHandle::new(task),
+        })
     }
 
     /// Where it is, as the workflow's input `desk` takes it: `HOST/PORT`.
@@ -92,7 +97,11 @@ impl Desk {
     /// [`WaitError::TimedOut`] with who was there.
     pub async fn waiting(&self, count: usize, deadline: Duration) -> Result<Vec<Visit>, WaitError> {
         let there = |visits: &Vec<Visit>| -> Vec<Visit> {
-            visits.iter().filter(|visit| visit.stay == Stay::Waiting).cloned().collect()
+            visits
+                .iter()
+                .filter(|visit| visit.stay == Stay::Waiting)
+                .cloned()
+                .collect()
         };
         let mut book = self.book.clone();
         let met = tokio::time::timeout(deadline, book.wait_for(|visits| there(visits).len() >= count)).await;
@@ -100,7 +109,9 @@ impl Desk {
             return Ok(there(&visits));
         }
         let visits = self.visits();
-        let last_seen = visits.iter().map(|v| format!("{} on {} {:?}", v.ticket, v.runner, v.stay));
+        let last_seen = visits
+            .iter()
+            .map(|v| format!("{} on {} {:?}", v.ticket, v.runner, v.stay));
         Err(WaitError::TimedOut {
             awaited: format!("{count} jobs in progress at once"),
             last_seen: format!("[{}]", last_seen.collect::<Vec<_>>().join(", ")),
@@ -134,7 +145,11 @@ async fn receive(
     let mut place = 0;
     book.send_modify(|visits| {
         place = visits.len();
-        visits.push(Visit { ticket: ticket.to_owned(), runner: runner.to_owned(), stay: Stay::Waiting });
+        visits.push(Visit {
+            ticket: ticket.to_owned(),
+            runner: runner.to_owned(),
+            stay: Stay::Waiting,
+        });
     });
     let mut rest = [0; 16];
     let stay = tokio::select! {
@@ -185,6 +200,9 @@ mod tests {
         drop(stream);
 
         let lost = book.wait_for(|visits| visits[0].stay == Stay::Lost);
-        tokio::time::timeout(LONG, lost).await.expect("in time").expect("the desk is open");
+        tokio::time::timeout(LONG, lost)
+            .await
+            .expect("in time")
+            .expect("the desk is open");
     }
 }

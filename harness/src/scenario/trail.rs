@@ -38,17 +38,26 @@ impl Trail {
             futures::pin_mut!(stream);
             while let Some(item) = stream.next().await {
                 let Ok(Some(object)) = item else { continue };
-                let Some(value) = object.data.pointer(pointer).and_then(serde_json::Value::as_i64) else { continue };
+                let Some(value) = object.data.pointer(pointer).and_then(serde_json::Value::as_i64) else {
+                    continue;
+                };
                 writer.send_if_modified(|steps| {
                     let is_new = steps.last().is_none_or(|last| last.value != value);
                     if is_new {
-                        steps.push(Step { value, at: Instant::now() });
+                        steps.push(Step {
+                            value,
+                            at: Instant::now(),
+                        });
                     }
                     is_new
                 });
             }
         });
-        Trail { what, steps, _task: AbortOnDropHandle::new(task) }
+        Trail {
+            what,
+            steps,
+            _task: AbortOnDropHandle::new(task),
+        }
     }
 
     /// The steps so far.

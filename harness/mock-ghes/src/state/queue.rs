@@ -52,9 +52,16 @@ fn candidate(state: &State, job: u64, now: Timestamp) -> Option<u64> {
 /// Whether a runner of this scope may take jobs of this repository, seeded defects included.
 fn reaches(state: &State, scope: &Scope, repository: &RepositoryName) -> bool {
     let wider = match scope {
-        Scope::Repository(own) if state.defects.contains(&Defect::WideRepository) => own.owner == repository.owner,
+        Scope::Repository(own) if state.defects.contains(&Defect::WideRepository) => {
+            own.owner == repository.owner
+        }
         Scope::Organization(login) if state.defects.contains(&Defect::WideOrganization) => {
-            let enterprise = |login: &str| state.world.organization(login).and_then(|o| o.enterprise.as_deref());
+            let enterprise = |login: &str| {
+                state
+                    .world
+                    .organization(login)
+                    .and_then(|o| o.enterprise.as_deref())
+            };
             enterprise(login).is_some() && enterprise(login) == enterprise(&repository.owner)
         }
         _ => false,

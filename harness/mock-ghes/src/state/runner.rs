@@ -77,7 +77,10 @@ impl State {
 
     /// Whether a seeded defect shows this busy runner as idle.
     fn hides_busy(&self, runner: &Runner) -> bool {
-        let before = self.runners.values().filter(|r| r.scope == runner.scope && r.id < runner.id && r.job.is_some());
+        let before = self
+            .runners
+            .values()
+            .filter(|r| r.scope == runner.scope && r.id < runner.id && r.job.is_some());
         self.defects.contains(&Defect::FewBusy) && before.count() >= 5
     }
 

@@ -42,7 +42,7 @@ pub(crate) const VOLUME: Scenario = Scenario {
             .into(),
         grounds: "the guide: a runner that has done a workflow is deleted, and a new runner and pod fill its place quickly".into(),
         not_covered: "jobs with load; a runner that crashes".into(),
-        profile: Profile::Core,
+        profile: Profile::Extended,
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
         pains: vec![11, 13],

@@ -36,7 +36,8 @@ pub static CATALOGUE: &[Scenario] = &[
     pods::IDLE_DELETED,
     pods::BUSY_DELETED,
     ephemeral::VOLUME,
-    scaling::LADDER,
     scaling::ADJUSTMENT,
     scaling::BUSY_SURVIVE,
+    // Runs alone: last, so that nothing waits for it.
+    scaling::LADDER,
 ];

@@ -12,7 +12,7 @@ use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::ghes::{Repo, RunId, Scope};
 use harness::model::{Capability, Check, Claim, Profile};
-use harness::{Context, Scenario, expect, expect_equal};
+use harness::{Context, Desk, Scenario, expect, expect_equal};
 use kube::api::ListParams;
 use serde_json::json;
 
@@ -76,8 +76,10 @@ const DEADLINE: Duration = Duration::from_secs(45);
 async fn enterprise(context: Context) -> anyhow::Result<()> {
     let tenant = context.tenant();
     registered(&context, &tenant.enterprise()).await?;
+    let desk = context.desk().await?;
     reach(
         &context,
+        &desk,
         &[tenant.repository(), tenant.sister_repository()],
         &tenant.outsider_repository(),
     )
@@ -88,8 +90,10 @@ async fn enterprise(context: Context) -> anyhow::Result<()> {
 async fn organization(context: Context) -> anyhow::Result<()> {
     let tenant = context.tenant();
     registered(&context, &tenant.organization()).await?;
+    let desk = context.desk().await?;
     reach(
         &context,
+        &desk,
         &[tenant.repository(), tenant.second_repository()],
         &tenant.sister_repository(),
     )
@@ -103,7 +107,8 @@ async fn repository(context: Context) -> anyhow::Result<()> {
         context.tenant().second_repository(),
     );
     registered(&context, &Scope::from(&own)).await?;
-    let waiting = reach(&context, &[own.clone(), own], &other).await?;
+    let desk = context.desk().await?;
+    let waiting = reach(&context, &desk, &[own.clone(), own], &other).await?;
 
     let mut second = fixtures::for_scope(context.runner_deployment()?, &Scope::from(&other));
     second["metadata"]["name"] = json!("second-runner");
@@ -152,12 +157,11 @@ async fn registered(context: &Context, scope: &Scope) -> anyhow::Result<()> {
 
 /// A job of the foreign repository is queued first, then one of each own: those succeed, one after the other on the only runner and its
 /// replacement, while the older one stays queued. Gives the foreign run.
-async fn reach(context: &Context, own: &[Repo], foreign: &Repo) -> anyhow::Result<RunId> {
-    let desk = context.desk().await?;
+async fn reach(context: &Context, desk: &Desk, own: &[Repo], foreign: &Repo) -> anyhow::Result<RunId> {
     desk.let_all_go();
-    let waiting = visit(context, foreign, &desk, &["foreign"]).await?;
+    let waiting = visit(context, foreign, desk, &["foreign"]).await?;
     for repository in own {
-        let run = visit(context, repository, &desk, &["own"]).await?;
+        let run = visit(context, repository, desk, &["own"]).await?;
         follow_in(context, repository, run).await?;
     }
     let status = context

@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Runs these scenarios, each in a namespace of its own, and emits what becomes of them.
 pub(crate) async fn run(scenarios: Vec<&'static Scenario>, environment: Arc<Environment>) {
     let plan = &environment.order.plan;
-    let at_a_time = plan.test_threads.unwrap_or(scenarios.len()).max(1);
+    let at_a_time = plan.test_threads.unwrap_or_else(default_at_a_time).max(1);
     let permits = Arc::new(Semaphore::new(at_a_time));
     let plane = Arc::new(RwLock::new(()));
     let mut running = JoinSet::new();
@@ -40,6 +40,13 @@ pub(crate) async fn run(scenarios: Vec<&'static Scenario>, environment: Arc<Envi
         });
     }
     while running.join_next().await.is_some() {}
+}
+
+/// Scenarios mostly wait, but each brings runners up and has them work: more of them than this on one core, and ARC, the node and GHES are
+/// so slow that deadlines tell of the machine and not of ARC.
+fn default_at_a_time() -> usize {
+    const PER_CORE: usize = 3;
+    std::thread::available_parallelism().map_or(PER_CORE, |cores| cores.get() * PER_CORE)
 }
 
 async fn attempts(scenario: &Scenario, check: &Check, environment: &Arc<Environment>) {

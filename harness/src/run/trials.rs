@@ -72,7 +72,7 @@ pub(crate) fn self_proof(scenarios: &'static [Scenario]) -> ExitCode {
                 format!("{} turns {} red", defect.name(), defect.turns_red()),
                 move || {
                     let plan = given.ok_or("needs an environment: `cargo xtask test` gives one")?;
-                    prove(defect, &plan).map_err(|error| Failed::from(format!("{error:#}")))
+                    prove(defect, scenarios, &plan).map_err(|error| Failed::from(format!("{error:#}")))
                 },
             );
             trial.with_ignored_flag(plan.is_none())
@@ -93,8 +93,14 @@ pub(crate) fn self_proof(scenarios: &'static [Scenario]) -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn prove(defect: Defect, plan: &str) -> anyhow::Result<()> {
+fn prove(defect: Defect, scenarios: &[Scenario], plan: &str) -> anyhow::Result<()> {
     let mut plan: Plan = serde_json::from_str(plan).context("the plan is not one")?;
+    // A check of a wider profile takes part only in the proof of its own defects.
+    let of_check = scenarios
+        .iter()
+        .map(|scenario| (scenario.check)())
+        .find(|check| check.id == defect.turns_red());
+    plan.profile = of_check.map_or(plan.profile, |check| plan.profile.max(check.profile));
     plan.defect = Some(defect.name().to_owned());
     plan.out = Some(format!(
         "{}/target/e2e/self-proof/{}",

@@ -44,7 +44,9 @@ fn main() -> ExitCode {
         Trial::test("a full disk is told in one sentence", move || failed(full_disk()))
             .with_ignored_flag(!live),
     );
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(1);
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn dead_subject() -> anyhow::Result<()> {

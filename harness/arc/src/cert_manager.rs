@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use harness_cluster::{Applier, Process, Program, Seen, eventually};
+use harness_cluster::{Applier, Process, Program, Seen, error_chain, eventually};
 use kube::api::DynamicObject;
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
@@ -152,7 +152,7 @@ pub(crate) async fn await_admission(
             async move {
                 match applier.dry_run(issuer, namespace).await {
                     Ok(_) => Seen::Yes(()),
-                    Err(error) => Seen::NotYet(chain(&error)),
+                    Err(error) => Seen::NotYet(error_chain(&error)),
                 }
             }
         },
@@ -217,18 +217,4 @@ pub(crate) fn api(client: &Client, namespace: &str, kind: &str, plural: &str) ->
     let gvk = GroupVersionKind::gvk("cert-manager.io", "v1", kind);
     let resource = kube::api::ApiResource::from_gvk_with_plural(&gvk, plural);
     Api::namespaced_with(client.clone(), namespace, &resource)
-}
-
-/// An error with its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

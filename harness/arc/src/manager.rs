@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_cluster::local::{ControlPlane, Ports};
-use harness_cluster::{Applier, Process, Program, Seen, WaitError, eventually, watch_object};
+use harness_cluster::{Applier, Process, Program, Seen, WaitError, error_chain, eventually, watch_object};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::watcher;
 use kube::{Api, Client};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cert_manager::{api, apply_all, await_admission, chain};
+use crate::cert_manager::{api, apply_all, await_admission};
 use crate::chart::{Rendered, definitions, render};
 use crate::workload::Container;
 use crate::{InstallError, identity, reach};
@@ -359,7 +359,7 @@ async fn await_subject(client: &Client, process: &Process) -> Result<(), Install
                 }
                 match applier.dry_run(probe, NAMESPACE).await {
                     Ok(_) => Seen::Yes(true),
-                    Err(error) => Seen::NotYet(chain(&error)),
+                    Err(error) => Seen::NotYet(error_chain(&error)),
                 }
             }
         },

@@ -3,6 +3,7 @@
 //! What it is not: nothing here knows GitHub or ARC.
 
 mod apply;
+mod chain;
 mod evidence;
 pub mod kubeconfig;
 pub mod local;
@@ -12,6 +13,7 @@ mod process;
 mod wait;
 
 pub use apply::{Applier, ApplyError};
+pub use chain::error_chain;
 pub use evidence::{EvidenceError, Recorder, blank_tokens};
 pub use metrics::{MetricsError, Sample, read_metrics, scrape};
 pub use pki::{Identity, PkiError, RunCa};

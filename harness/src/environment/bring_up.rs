@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_arc::{Arc as ArcChart, CertManager, CertManagerParts, InstallError, Subject};
 use harness_cluster::local::{ControlPlane, PlaneError, PlaneParts, Ports, enclosure};
-use harness_cluster::{Applier, ApplyError, EvidenceError, Process, Recorder, Seen, WaitError, watch_object};
+use harness_cluster::{
+    Applier, ApplyError, EvidenceError, Process, Recorder, Seen, WaitError, error_chain, watch_object,
+};
 use harness_ghes::{Ghes, GhesError, Target};
 use harness_model::{Event, Exit, Origin, Part};
 use harness_node::{HostFile, ImageTable, Node, NodeConfig, NodeError, Tls};
@@ -30,21 +32,21 @@ const NODE: &str = "local";
 /// The environment did not come up. Each message says what failed and why; the supervisor adds nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpError {
-    #[error("the control plane did not come up: {}", chain(.0))]
+    #[error("the control plane did not come up: {}", error_chain(.0))]
     Plane(#[from] PlaneError),
-    #[error("cert-manager or ARC did not come up: {}", chain(.0))]
+    #[error("cert-manager or ARC did not come up: {}", error_chain(.0))]
     Install(#[from] InstallError),
-    #[error("a manifest was refused while the environment came up: {}", chain(.0))]
+    #[error("a manifest was refused while the environment came up: {}", error_chain(.0))]
     Apply(#[from] ApplyError),
-    #[error("the mock GHES did not start: {}", chain(.0))]
+    #[error("the mock GHES did not start: {}", error_chain(.0))]
     MockGhes(#[from] StartError),
-    #[error("the mock GHES does not answer: {}", chain(.0))]
+    #[error("the mock GHES does not answer: {}", error_chain(.0))]
     Ghes(#[from] GhesError),
-    #[error("the node did not start: {}", chain(.0))]
+    #[error("the node did not start: {}", error_chain(.0))]
     Node(#[from] NodeError),
     #[error("the environment did not get ready: {0}")]
     NotReady(#[from] WaitError),
-    #[error("evidence cannot be kept: {}", chain(.0))]
+    #[error("evidence cannot be kept: {}", error_chain(.0))]
     Evidence(#[from] EvidenceError),
     #[error("{what}: {source}; is the disk full?")]
     Files { what: String, source: std::io::Error },
@@ -60,19 +62,6 @@ impl UpError {
             _ => Exit::Environment,
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// Where the run keeps things, and where its programs listen.

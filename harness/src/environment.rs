@@ -24,7 +24,7 @@ pub use defect::Defect;
 pub use tenant::Tenant;
 
 use crate::arc::resources;
-use crate::run::{Emitter, Order};
+use crate::run::{Emitter, Order, leaks};
 
 /// The name under which controller and runners reach GHES.
 pub const GHES_HOST: &str = "ghes.test";
@@ -169,6 +169,26 @@ impl Environment {
                 exit: Exit::Harness.code(),
             });
         }
+    }
+
+    /// A token in anything that the run leaves fails the run, whatever the checks say.
+    pub(crate) fn tell_leaks(&self) {
+        // The run log is cleaned line by line on its way out of this process.
+        let message = match leaks(&self.order.folder.join("evidence"), self.emitter.redactor()) {
+            Ok(found) if found.is_empty() => return,
+            Ok(found) => {
+                let files: Vec<String> = found.iter().map(ToString::to_string).collect();
+                format!(
+                    "a token stands in {}: do not hand this run on; this is a defect of the harness",
+                    files.join(", ")
+                )
+            }
+            Err(error) => format!("what the run leaves could not be searched for tokens: {error}"),
+        };
+        self.emitter.emit(Event::Broken {
+            message,
+            exit: Exit::Harness.code(),
+        });
     }
 
     /// Ends everything, the users of a thing before the thing.

@@ -22,6 +22,7 @@ use harness_model::{Exit, LIVE_VARIABLE, PLAN_VARIABLE, Plan};
 use crate::Scenario;
 
 pub(crate) use emitter::Emitter;
+pub(crate) use evidence::leaks;
 pub(crate) use order::{INSIDE, Order};
 
 /// The scenario runner's `main`.

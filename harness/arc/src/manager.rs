@@ -5,6 +5,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_cluster::local::{ControlPlane, Ports};
 use harness_cluster::{Applier, Process, Program, Seen, WaitError, error_chain, eventually, watch_object};
+use harness_model::Redactor;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::watcher;
 use kube::{Api, Client};
@@ -46,6 +47,8 @@ pub struct Subject {
     pub token: SecretString,
     /// `--sync-period`, in Go's notation.
     pub sync_period: String,
+    /// Knows the tokens that its log must not show.
+    pub redactor: Redactor,
 }
 
 /// The chart's values: the guide's, and what a local process needs.
@@ -327,6 +330,7 @@ async fn start_manager(
     )
     .await?;
     let mut program = Program::new("arc-manager", &subject.manager)
+        .redacted(subject.redactor.clone())
         .args(container.args)
         .env("KUBECONFIG", kubeconfig)
         .env("TMPDIR", temporary.as_str())

@@ -31,9 +31,18 @@ mod tests {
 
     #[test]
     fn each_cause_is_told_once() {
-        let inner = Link { text: "refused", source: None };
-        let middle = Link { text: "connect: refused", source: Some(Box::new(inner)) };
-        let outer = Link { text: "apply", source: Some(Box::new(middle)) };
+        let inner = Link {
+            text: "refused",
+            source: None,
+        };
+        let middle = Link {
+            text: "connect: refused",
+            source: Some(Box::new(inner)),
+        };
+        let outer = Link {
+            text: "apply",
+            source: Some(Box::new(middle)),
+        };
 
         assert_eq!(error_chain(&outer), "apply: connect: refused");
     }

@@ -3,15 +3,20 @@
 //! Inside the run's own PID namespace the kernel ends them all when the run dies; `kill_on_drop` covers the rest.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use harness_model::Redactor;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// A program could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,7 @@ pub struct Program {
     path: Utf8PathBuf,
     args: Vec<String>,
     env: BTreeMap<String, String>,
+    redactor: Option<Redactor>,
 }
 
 impl Program {
@@ -58,6 +64,7 @@ impl Program {
             path: path.into(),
             args: Vec::new(),
             env: BTreeMap::new(),
+            redactor: None,
         }
     }
 
@@ -72,6 +79,13 @@ impl Program {
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Program {
         self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Has its output cleaned of secrets on the way to the log: ARC's debug log prints whole pods, tokens included.
+    #[must_use]
+    pub fn redacted(mut self, redactor: Redactor) -> Program {
+        self.redactor = Some(redactor);
         self
     }
 
@@ -99,15 +113,27 @@ impl Program {
             .envs(std::env::var("PATH").map(|path| ("PATH".to_owned(), path)))
             .envs(&self.env)
             .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
             .kill_on_drop(true);
+        match self.redactor {
+            Some(_) => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+            None => command.stdout(out.try_clone().map_err(log_error)?).stderr(err),
+        };
         let mut child = command.spawn().map_err(|source| ProcessError::Spawn {
             name: self.name.clone(),
             path: self.path.clone(),
             source,
         })?;
         let pid = child.id();
+        let mut copies = JoinSet::new();
+        if let Some(redactor) = self.redactor {
+            let out = Arc::new(Mutex::new(out));
+            if let Some(pipe) = child.stdout.take() {
+                copies.spawn(copy_cleaned(pipe, out.clone(), redactor.clone()));
+            }
+            if let Some(pipe) = child.stderr.take() {
+                copies.spawn(copy_cleaned(pipe, out, redactor));
+            }
+        }
         let (exited_tx, exited) = watch::channel(None);
         let (kill_tx, kill_rx) = oneshot::channel::<()>();
         let keeper = tokio::spawn(async move {
@@ -116,6 +142,8 @@ impl Program {
                 // Sent by `stop`, or dropped with the `Process`: either way the program must end.
                 _ = kill_rx => { let _ = child.start_kill(); child.wait().await }
             };
+            // Its last words are in the log before its end is told; a child of its own may hold the pipe for longer.
+            let _ = tokio::time::timeout(Duration::from_secs(1), copies.join_all()).await;
             exited_tx.send_replace(Some(Exited { status: status.ok() }));
         });
         Ok(Process {
@@ -126,6 +154,21 @@ impl Program {
             kill: Some(kill_tx),
             keeper: Some(keeper),
         })
+    }
+}
+
+async fn copy_cleaned(pipe: impl AsyncRead + Unpin, log: Arc<Mutex<File>>, redactor: Redactor) {
+    let mut lines = BufReader::new(pipe).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let mut text = redactor.clean(&String::from_utf8_lossy(&line));
+        text.push('\n');
+        let written = log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write_all(text.as_bytes());
+        if let Err(error) = written {
+            tracing::warn!(%error, "a program's output is lost");
+        }
     }
 }
 
@@ -239,6 +282,32 @@ mod tests {
 
         assert_eq!(exited.and_then(|e| e.status).and_then(|s| s.code()), Some(3));
         assert_eq!(process.tail(5), "heard");
+    }
+
+    #[tokio::test]
+    async fn a_secret_does_not_reach_the_log() {
+        let logs = tempdir().expect("a temporary folder");
+        let redactor = Redactor::default();
+        redactor.learn("registration-token");
+        let process = Program::new("talker", "/bin/sh")
+            .args([
+                "-c",
+                "echo out registration-token; echo err registration-token >&2",
+            ])
+            .redacted(redactor)
+            .start(logs.path())
+            .expect("a shell is there");
+
+        process
+            .exit_watch()
+            .wait_for(Option::is_some)
+            .await
+            .map(drop)
+            .expect("the keeper reports");
+
+        let mut lines: Vec<String> = process.tail(5).lines().map(str::to_owned).collect();
+        lines.sort();
+        assert_eq!(lines, ["err ***", "out ***"]);
     }
 
     #[tokio::test]

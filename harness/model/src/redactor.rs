@@ -3,7 +3,9 @@
 //! What it is not: a scanner that guesses. It removes the values it was told of, and tokens of GitHub's published shapes.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
 
 /// What stands where a secret stood.
 pub const REDACTED: &str = "***";
@@ -15,7 +17,14 @@ const PREFIXES: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat
 /// Shared, growing set of secrets. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
-    secrets: Arc<RwLock<BTreeSet<String>>>,
+    known: Arc<RwLock<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    secrets: BTreeSet<String>,
+    /// Finds all of them at once; made anew after a new secret.
+    automaton: Option<AhoCorasick>,
 }
 
 impl Redactor {
@@ -25,31 +34,47 @@ impl Redactor {
         if secret.len() < 6 {
             return;
         }
-        let mut secrets = self
-            .secrets
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        secrets.insert(secret.to_owned());
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.secrets.insert(secret.to_owned()) {
+            known.automaton = None;
+        }
     }
 
     /// The text with every known secret and every GitHub-shaped token replaced by [`REDACTED`].
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        let secrets = self
-            .secrets
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Longest first: a secret that contains another must go whole.
-        let mut longest_first: Vec<&String> = secrets.iter().collect();
-        longest_first.sort_by_key(|s| std::cmp::Reverse(s.len()));
-        for secret in longest_first {
-            if out.contains(secret.as_str()) {
-                out = out.replace(secret.as_str(), REDACTED);
-            }
-        }
-        clean_shapes(&out)
+        clean_shapes(&self.clean_known(text))
     }
+
+    fn clean_known(&self, text: &str) -> String {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(automaton) = &known.automaton {
+            return replace_all(automaton, text);
+        }
+        drop(known);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.secrets.is_empty() {
+            return text.to_owned();
+        }
+        // Longest first: a secret that contains another must go whole.
+        let built = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&known.secrets);
+        let automaton =
+            built.expect("far fewer secrets than the four billion states that an automaton may have");
+        let cleaned = replace_all(&automaton, text);
+        known.automaton = Some(automaton);
+        cleaned
+    }
+}
+
+fn replace_all(automaton: &AhoCorasick, text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    automaton.replace_all_with(text, &mut out, |_, _, out| {
+        out.push_str(REDACTED);
+        true
+    });
+    out
 }
 
 fn clean_shapes(text: &str) -> String {

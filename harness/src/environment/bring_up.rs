@@ -266,6 +266,7 @@ async fn base(
             ghes_ca: ca_file,
             token,
             sync_period: order.plan.sync_period.clone(),
+            redactor: emitter.redactor().clone(),
         };
         let mut arc = harness_arc::prepare(subject, site.ports).await?;
         if let Some(defect) = defect {

@@ -1,6 +1,8 @@
-//! What a failed check leaves: its namespace's objects, the ledger's recent requests, the end of ARC's log.
+//! What a failed check leaves: its namespace's objects, the ledger's recent requests, the end of ARC's log. And the last look over all that a
+//! run leaves: no token may stand in it.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
+use harness_model::Redactor;
 use serde_json::json;
 
 use crate::Environment;
@@ -57,5 +59,48 @@ fn yaml(value: &serde_json::Value) -> String {
 fn save(environment: &Environment, path: &Utf8Path, text: &str) {
     if let Err(error) = std::fs::write(path, environment.emitter.redactor().clean(text)) {
         tracing::warn!(%path, %error, "evidence is lost");
+    }
+}
+
+/// The files below the folder in which a secret stands.
+pub(crate) fn leaks(folder: &Utf8Path, redactor: &Redactor) -> std::io::Result<Vec<Utf8PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir_utf8()? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.into_path());
+                continue;
+            }
+            let bytes = std::fs::read(entry.path())?;
+            let text = String::from_utf8_lossy(&bytes);
+            if redactor.clean(&text) != text {
+                found.push(entry.into_path());
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use camino_tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_secret_is_found_wherever_it_lies() {
+        let folder = tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("evidence")).expect("a folder");
+        let leak = folder.path().join("evidence/arc.log");
+        std::fs::write(&leak, "token=registration-token").expect("a file");
+        std::fs::write(folder.path().join("run.jsonl"), "token=***").expect("a file");
+        let redactor = Redactor::default();
+        redactor.learn("registration-token");
+
+        let found = leaks(folder.path(), &redactor).expect("the folder can be read");
+
+        assert_eq!(found, [leak]);
     }
 }

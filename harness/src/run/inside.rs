@@ -94,6 +94,7 @@ async fn run(
     tokio::select! {
         () = schedule::run(selected, environment.clone()) => {
             environment.tell_subject_health();
+            environment.tell_leaks();
             if keep {
                 environment.announce_kept()?;
                 interrupted(&mut signals).await;

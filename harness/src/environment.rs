@@ -89,9 +89,9 @@ impl Environment {
         &self.plane.admin_kubeconfig
     }
 
-    /// The defect that the run was seeded with.
-    pub(crate) fn defect(&self) -> Option<Defect> {
-        self.order.plan.defect.as_deref().and_then(Defect::named)
+    /// The defects that the run was seeded with.
+    pub(crate) fn defects(&self) -> Vec<Defect> {
+        Defect::of_plan(&self.order.plan)
     }
 
     /// cert-manager's and ARC's programs.

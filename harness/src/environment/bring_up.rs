@@ -147,12 +147,12 @@ async fn phase<T, E>(
 pub(crate) async fn up(order: Order, emitter: Emitter) -> Result<Environment, UpError> {
     let start = Instant::now();
     let site = Site::prepare(&order)?;
-    let defect = order.plan.defect.as_deref().and_then(Defect::named);
+    let defects = Defect::of_plan(&order.plan);
 
     let base = phase(
         &emitter,
         "control plane and GHES",
-        base(&order, &site, &emitter, defect),
+        base(&order, &site, &emitter, &defects),
     )
     .await?;
     let Base {
@@ -179,7 +179,7 @@ pub(crate) async fn up(order: Order, emitter: Emitter) -> Result<Environment, Up
     tell_parts(&emitter, &ghes);
 
     let mut cert_manager = cert_manager;
-    if defect == Some(Defect::CainjectorKilled)
+    if defects.contains(&Defect::CainjectorKilled)
         && let Some(at) = cert_manager
             .iter()
             .position(|p| p.name() == "cert-manager-cainjector")
@@ -223,12 +223,7 @@ struct Base {
 }
 
 /// What needs nothing else: the mock GHES, the control plane, the rendered charts.
-async fn base(
-    order: &Order,
-    site: &Site,
-    emitter: &Emitter,
-    defect: Option<Defect>,
-) -> Result<Base, UpError> {
+async fn base(order: &Order, site: &Site, emitter: &Emitter, defects: &[Defect]) -> Result<Base, UpError> {
     let parts = &order.parts;
     let address = site.address.to_string();
     let plane = ControlPlane::start(
@@ -251,7 +246,7 @@ async fn base(
         helm: parts.helm.clone(),
     });
     let ghes_and_arc = async {
-        let (ghes, token) = start_ghes(order, site, emitter, defect).await?;
+        let (ghes, token) = start_ghes(order, site, emitter, defects).await?;
         let ca_file = site.state.join("ghes-ca.crt");
         std::fs::write(&ca_file, &ghes.ca).map_err(|source| UpError::Files {
             what: format!("write {ca_file}"),
@@ -269,7 +264,7 @@ async fn base(
             redactor: emitter.redactor().clone(),
         };
         let mut arc = harness_arc::prepare(subject, site.ports).await?;
-        if let Some(defect) = defect {
+        for defect in defects {
             arc.change(|manifest| defect.in_manifest(manifest));
         }
         Ok::<_, UpError>((ghes, arc))
@@ -288,7 +283,7 @@ async fn start_ghes(
     order: &Order,
     site: &Site,
     emitter: &Emitter,
-    defect: Option<Defect>,
+    defects: &[Defect],
 ) -> Result<(GhesSide, SecretString), UpError> {
     // GHES's own CA: runners and controller must be told of it, as with a GHES that has a private one.
     let ca = harness_cluster::RunCa::new("ghes-harness GHES CA")?;
@@ -307,10 +302,10 @@ async fn start_ghes(
         .redactor(emitter.redactor().clone())
         .start()
         .await?;
-    if let Some(defect) = defect.and_then(Defect::in_mock) {
+    for defect in defects.iter().filter_map(|defect| defect.in_mock()) {
         hand.seed_defect(defect).await;
     }
-    if let Some(rule) = defect.and_then(Defect::in_answers) {
+    for rule in defects.iter().filter_map(|defect| defect.in_answers()) {
         hand.fault(rule);
     }
     let token = hand.pat().clone();

@@ -1,5 +1,6 @@
 //! Seeded defects: each breaks the mock, a manifest, a program or the chart, never a check, and must turn exactly its check red.
 
+use harness_model::Plan;
 use mock_ghes::{FaultKind, FaultRule};
 use serde_json::{Value, json};
 
@@ -161,6 +162,15 @@ impl Defect {
     #[must_use]
     pub fn named(name: &str) -> Option<Defect> {
         Defect::ALL.into_iter().find(|defect| defect.name() == name)
+    }
+
+    /// The defects that a plan seeds; unknown names were refused before.
+    pub(crate) fn of_plan(plan: &Plan) -> Vec<Defect> {
+        plan.defect
+            .iter()
+            .flat_map(|names| names.split(','))
+            .filter_map(Defect::named)
+            .collect()
     }
 
     /// The mock's own part, if it is one.

@@ -64,13 +64,13 @@ pub(crate) fn main(plan: Plan, scenarios: &'static [Scenario]) -> Exit {
 
 /// The checks that the plan's profile and filters take; a mistake in the plan is told in one sentence.
 fn select(plan: &Plan, scenarios: &[Scenario]) -> Result<Vec<Check>, String> {
-    if let Some(name) = &plan.defect
-        && Defect::named(name).is_none()
-    {
-        let names = Defect::ALL.map(Defect::name).join(", ");
-        return Err(format!(
-            "--defect {name}: there is no such seeded defect; there are {names}"
-        ));
+    for name in plan.defect.iter().flat_map(|names| names.split(',')) {
+        if Defect::named(name).is_none() {
+            let names = Defect::ALL.map(Defect::name).join(", ");
+            return Err(format!(
+                "--defect {name}: there is no such seeded defect; there are {names}"
+            ));
+        }
     }
     if let Some(path) = &plan.manifest {
         fixtures::read_manifests(Utf8Path::new(path)).map_err(|error| error.to_string())?;
@@ -217,7 +217,7 @@ fn announce(plan: &Plan, sinks: &mut Sinks) -> anyhow::Result<()> {
     setting("sync period", plan.sync_period.clone())?;
     setting("runner list max-age", format!("{} s", plan.list_max_age))?;
     if let Some(defect) = &plan.defect {
-        setting("seeded defect", defect.clone())?;
+        setting("seeded defects", defect.clone())?;
     }
     if let Some(path) = &plan.arc_webhook_server {
         setting(

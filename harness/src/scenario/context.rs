@@ -17,7 +17,7 @@ use tokio::process::Command;
 
 use super::{Desk, Trail, Unmet};
 use crate::Environment;
-use crate::environment::{GHES_CA, Tenant};
+use crate::environment::{Defect, GHES_CA, Tenant};
 
 /// One attempt at one check.
 #[derive(Clone)]
@@ -186,11 +186,8 @@ impl Context {
     pub async fn apply(&self, manifest: &Value) -> anyhow::Result<DynamicObject> {
         let kind = manifest["kind"].as_str().unwrap_or("object").to_owned();
         let mut manifest = manifest.clone();
-        if let Some(defect) = self
-            .environment
-            .defect()
-            .filter(|defect| defect.turns_red() == self.id)
-        {
+        let own = |defect: &Defect| defect.turns_red() == self.id;
+        for defect in self.environment.defects().into_iter().filter(own) {
             defect.in_fixture(&mut manifest);
         }
         match Applier::new(self.client().clone())

@@ -113,13 +113,18 @@ impl Applier {
         let api: Api<DynamicObject> = api;
         let mut params = PatchParams::apply("ghes-harness").force();
         params.dry_run = dry_run;
-        api.patch(name, &params, &Patch::Apply(manifest))
-            .await
-            .map_err(|source| ApplyError::Refused {
-                kind: kind.to_owned(),
-                name: shown,
-                source: Box::new(source),
-            })
+        let patch = Patch::Apply(manifest);
+        let mut answer = api.patch(name, &params, &patch).await;
+        if matches!(answer, Err(kube::Error::Service(_) | kube::Error::HyperError(_))) {
+            // The API server closes a connection after 90 s without a request, and may do so just as it is taken for the next one.
+            // To apply twice is to apply once.
+            answer = api.patch(name, &params, &patch).await;
+        }
+        answer.map_err(|source| ApplyError::Refused {
+            kind: kind.to_owned(),
+            name: shown,
+            source: Box::new(source),
+        })
     }
 
     /// Applies custom resource definitions all at once and waits until each is served.

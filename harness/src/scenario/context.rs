@@ -8,8 +8,8 @@ use harness_arc::resources;
 use harness_cluster::{Applier, ApplyError, MetricsError, Process, Sample, Seen, scrape, watch_object};
 use harness_ghes::Ghes;
 use harness_model::{Event, Measurement};
-use k8s_openapi::api::core::v1::{ConfigMap, Event as KubernetesEvent, Namespace, ServiceAccount};
-use kube::api::{ApiResource, DynamicObject, ListParams, PostParams};
+use k8s_openapi::api::core::v1::{Event as KubernetesEvent, ServiceAccount};
+use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client};
 use mock_ghes::Hand;
 use serde_json::{Value, json};
@@ -36,19 +36,16 @@ impl Context {
         namespace: String,
     ) -> anyhow::Result<Context> {
         let client = environment.client().clone();
-        let object = serde_json::from_value::<Namespace>(json!({ "metadata": { "name": namespace } }))?;
-        Api::<Namespace>::all(client.clone())
-            .create(&PostParams::default(), &object)
-            .await
-            .with_context(|| format!("create namespace {namespace}"))?;
-        let ca = serde_json::from_value::<ConfigMap>(json!({
+        let mut applier = Applier::new(client.clone());
+        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        applier.apply(&object, "").await?;
+        let ca = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
             "metadata": { "name": GHES_CA },
             "data": { "ca.crt": environment.ghes_ca() },
-        }))?;
-        Api::<ConfigMap>::namespaced(client.clone(), &namespace)
-            .create(&PostParams::default(), &ca)
-            .await
-            .context("create the ConfigMap with GHES's CA")?;
+        });
+        applier.apply(&ca, &namespace).await?;
         let accounts: Api<ServiceAccount> = Api::namespaced(client, &namespace);
         let deadline = Duration::from_secs(30);
         watch_object(

@@ -205,7 +205,8 @@ async fn start_component(
         .fold(container, |container, (flag, value)| container.flag(flag, value));
     let mut program = Program::new(component, path)
         .args(container.args)
-        .args([format!("--kubeconfig={kubeconfig}")]);
+        .args([format!("--kubeconfig={kubeconfig}")])
+        .env("HOME", site.folder.as_str());
     for (name, value) in container.env {
         program = program.env(name, value);
     }

@@ -334,7 +334,7 @@ async fn start_manager(
         .args(container.args)
         .env("KUBECONFIG", kubeconfig)
         .env("TMPDIR", temporary.as_str())
-        // Without it client-go looks for /root/.kube/config, which an ordinary user who is mapped to root may not even look at.
+        // Without it client-go looks into the home of root, which an ordinary user who is mapped to root may not even look at.
         .env("HOME", folder.as_str())
         .env("SSL_CERT_FILE", subject.ghes_ca.as_str())
         .env("GITHUB_TOKEN", subject.token.expose_secret());

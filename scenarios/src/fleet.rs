@@ -15,18 +15,22 @@ use kube::api::ListParams;
 /// Long against the few seconds that each step takes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(45);
 
-/// The names of the enterprise's runners, once exactly `count` are registered and all of them are online and idle.
+/// The names of the enterprise's runners, once exactly `count` are online and all of these are idle. What GHES keeps of gone runners is another check's.
 pub(crate) async fn await_idle(context: &Context, count: usize) -> anyhow::Result<BTreeSet<String>> {
     let scope = context.tenant().enterprise();
     let names = eventually(
-        &format!("{count} runners registered, online and idle in GHES"),
+        &format!("{count} runners online in GHES, all idle"),
         DEADLINE,
         || async {
             match context.ghes().runners(&scope).await {
-                Ok(list) if list.len() == count && list.iter().all(|r| r.status == "online" && !r.busy) => {
-                    Seen::Yes(list.into_iter().map(|r| r.name).collect())
+                Ok(list) => {
+                    let online: Vec<_> = list.iter().filter(|r| r.status == "online").collect();
+                    if online.len() == count && online.iter().all(|r| !r.busy) {
+                        Seen::Yes(online.iter().map(|r| r.name.clone()).collect())
+                    } else {
+                        Seen::NotYet(described(&list))
+                    }
                 }
-                Ok(list) => Seen::NotYet(described(&list)),
                 Err(error) => Seen::NotYet(error.to_string()),
             }
         },

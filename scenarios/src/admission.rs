@@ -37,8 +37,7 @@ async fn two_scopes(context: Context) -> anyhow::Result<()> {
             seen: "admitted".into(),
         }
         .into()),
-        Err(ApplyError::Refused { source, .. }) => {
-            let said = source.to_string();
+        Err(ApplyError::Refused { reason: said, .. }) => {
             expect(awaited, said.contains(reason), &said)?;
             context.observe(said);
             Ok(())

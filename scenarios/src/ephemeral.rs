@@ -15,6 +15,7 @@ use harness::{Context, Scenario, expect, expect_equal};
 use kube::api::ListParams;
 use serde_json::json;
 
+use crate::fleet::await_another;
 use crate::quickstart::{dispatch, follow, follow_in};
 use crate::visit::visit;
 
@@ -99,7 +100,7 @@ async fn volume(context: Context) -> anyhow::Result<()> {
 
 async fn replaced(context: Context) -> anyhow::Result<()> {
     context.apply(&context.runner_deployment()?).await?;
-    let first = await_new_online(&context, &BTreeSet::new()).await?;
+    let first = await_another(&context, &BTreeSet::new()).await?;
 
     let run = dispatch(&context).await?;
     follow(&context, run).await?;
@@ -121,7 +122,7 @@ async fn replaced(context: Context) -> anyhow::Result<()> {
         used.len() == jobs.len(),
         format!("{used:?} for {} jobs", jobs.len()),
     )?;
-    let next = await_new_online(&context, &used).await?;
+    let next = await_another(&context, &used).await?;
     context.measure(
         "replacement online after the last job",
         done.elapsed().as_secs_f64(),
@@ -142,37 +143,6 @@ async fn replaced(context: Context) -> anyhow::Result<()> {
     )?;
     context.observe(format!("{used:?} did the jobs and went; {next} took their place"));
     Ok(())
-}
-
-/// A runner that is online in GHES and not among these.
-async fn await_new_online(context: &Context, known: &BTreeSet<String>) -> anyhow::Result<String> {
-    let scope = context.tenant().enterprise();
-    let name = eventually(
-        &format!("a runner online in GHES besides {known:?}"),
-        DEADLINE,
-        || async {
-            match context.ghes().runners(&scope).await {
-                Ok(list) => {
-                    let new = list
-                        .iter()
-                        .find(|r| r.status == "online" && !known.contains(&r.name));
-                    let seen = || {
-                        list.iter()
-                            .map(|r| format!("{} {}", r.name, r.status))
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    };
-                    new.map_or_else(
-                        || Seen::NotYet(format!("[{}]", seen())),
-                        |r| Seen::Yes(r.name.clone()),
-                    )
-                }
-                Err(error) => Seen::NotYet(error.to_string()),
-            }
-        },
-    )
-    .await?;
-    Ok(name)
 }
 
 async fn await_gone(context: &Context, name: &str) -> anyhow::Result<()> {

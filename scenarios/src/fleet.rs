@@ -1,4 +1,4 @@
-//! What several checks do with runners: wait until they are online, keep them busy with real jobs, let them go.
+//! What several checks ask of runners: which are online, which exist. Jobs that keep them busy: `visit`.
 //!
 //! What it is not: no check of its own.
 
@@ -9,13 +9,14 @@ use anyhow::Context as _;
 use harness::Context;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
-use harness::ghes::{Job, RunId, Runner};
+use harness::ghes::Runner;
 use kube::api::ListParams;
 
 /// Long against the few seconds that each step takes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(45);
 
-/// The names of the enterprise's runners, once exactly `count` are online and all of these are idle. What GHES keeps of gone runners is another check's.
+/// The names of the enterprise's runners, once exactly `count` are online and all of these are idle. GHES may list runners besides that are
+/// gone: it keeps those that were killed.
 pub(crate) async fn await_idle(context: &Context, count: usize) -> anyhow::Result<BTreeSet<String>> {
     let scope = context.tenant().enterprise();
     let names = eventually(
@@ -79,78 +80,4 @@ pub(crate) async fn runner_objects(context: &Context) -> anyhow::Result<BTreeSet
         .into_iter()
         .filter_map(|runner| runner.metadata.name)
         .collect())
-}
-
-/// Starts this many jobs that last for so many seconds, each in a run of its own.
-pub(crate) async fn hold(context: &Context, jobs: usize, seconds: u64) -> anyhow::Result<Vec<RunId>> {
-    let (repository, seconds) = (context.tenant().repository(), seconds.to_string());
-    let mut runs = Vec::new();
-    for _ in 0..jobs {
-        let run = context
-            .ghes()
-            .dispatch(&repository, "hold.yml", "main", &[("seconds", &seconds)])
-            .await;
-        runs.push(run.context("dispatch a job that holds its runner")?);
-    }
-    Ok(runs)
-}
-
-/// The runners that do these runs' jobs, once every run has its job in progress.
-pub(crate) async fn await_busy(context: &Context, runs: &[RunId]) -> anyhow::Result<BTreeSet<String>> {
-    let names = eventually(
-        &format!("the jobs of runs {runs:?} in progress"),
-        DEADLINE,
-        || async {
-            let jobs = match jobs(context, runs).await {
-                Ok(jobs) => jobs,
-                Err(error) => return Seen::NotYet(format!("{error:#}")),
-            };
-            let busy: BTreeSet<String> = jobs.iter().filter_map(in_progress_on).collect();
-            if busy.len() == runs.len() {
-                Seen::Yes(busy)
-            } else {
-                let states = jobs
-                    .iter()
-                    .map(|job| format!("{:?} on {:?}", job.status, job.runner_name));
-                Seen::NotYet(states.collect::<Vec<_>>().join(", "))
-            }
-        },
-    )
-    .await?;
-    Ok(names)
-}
-
-/// The runner of a job that is in progress.
-fn in_progress_on(job: &Job) -> Option<String> {
-    job.runner_name
-        .clone()
-        .filter(|_| job.status == harness::ghes::Status::InProgress)
-}
-
-/// The jobs of these runs.
-pub(crate) async fn jobs(context: &Context, runs: &[RunId]) -> anyhow::Result<Vec<Job>> {
-    let repository = context.tenant().repository();
-    let mut jobs = Vec::new();
-    for run in runs {
-        jobs.extend(
-            context
-                .ghes()
-                .jobs(&repository, *run)
-                .await
-                .context("list the jobs")?,
-        );
-    }
-    Ok(jobs)
-}
-
-/// Cancels these runs.
-pub(crate) async fn release(context: &Context, runs: &[RunId]) -> anyhow::Result<()> {
-    for run in runs {
-        context
-            .ghes()
-            .cancel(&context.tenant().repository(), *run)
-            .await
-            .context("cancel a run")?;
-    }
-    Ok(())
 }

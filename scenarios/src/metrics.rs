@@ -16,6 +16,8 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::fleet;
+use crate::quickstart::follow;
+use crate::visit::visit;
 
 pub(crate) const PERCENTAGE_RUNNERS_BUSY: Scenario = Scenario {
     check: || {
@@ -38,9 +40,6 @@ pub(crate) const PERCENTAGE_RUNNERS_BUSY: Scenario = Scenario {
 const RUNNERS: usize = 4;
 const BUSY: usize = 3;
 
-/// Far longer than the check: the runs are cancelled.
-const HOLD_SECONDS: u64 = 120;
-
 /// Three of four busy lie under this threshold, so that nothing scales.
 const SCALE_UP_THRESHOLD: &str = "0.8";
 
@@ -61,8 +60,11 @@ async fn percentage_runners_busy(context: Context) -> anyhow::Result<()> {
     context.apply(&autoscaler).await?;
     fleet::await_idle(&context, RUNNERS).await?;
 
-    let runs = fleet::hold(&context, BUSY, HOLD_SECONDS).await?;
-    let busy = fleet::await_busy(&context, &runs).await?;
+    let desk = context.desk().await?;
+    let tickets: Vec<String> = (1..=BUSY).map(|ticket| ticket.to_string()).collect();
+    let run = visit(&context, &context.tenant().repository(), &desk, &tickets).await?;
+    let visits = desk.waiting(BUSY, fleet::DEADLINE).await?;
+    let busy: BTreeSet<String> = visits.into_iter().map(|visit| visit.runner).collect();
     expect_equal("runners with a job in progress", &BUSY, &busy.len())?;
     let busy_state = State {
         busy,
@@ -73,7 +75,8 @@ async fn percentage_runners_busy(context: Context) -> anyhow::Result<()> {
         "{metrics} metrics as awaited with {BUSY} of {RUNNERS} runners busy"
     ));
 
-    fleet::release(&context, &runs).await?;
+    desk.let_all_go();
+    follow(&context, run).await?;
     fleet::await_idle(&context, RUNNERS).await?;
     // Half of four, which the minimum then overrules.
     let idle_state = State {

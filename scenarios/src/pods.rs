@@ -17,6 +17,7 @@ use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
 use crate::fleet;
+use crate::visit::visit;
 
 pub(crate) const IDLE_DELETED: Scenario = Scenario {
     check: || {
@@ -53,9 +54,6 @@ pub(crate) const BUSY_DELETED: Scenario = Scenario {
 /// Two, so that one is there while the other is replaced.
 const RUNNERS: usize = 2;
 
-/// Shorter than the graceful stop, longer than a hard one.
-const JOB_SECONDS: u64 = 5;
-
 async fn idle_deleted(context: Context) -> anyhow::Result<()> {
     let mut manifest = context.runner_deployment()?;
     manifest["spec"]["replicas"] = json!(RUNNERS);
@@ -79,11 +77,12 @@ async fn idle_deleted(context: Context) -> anyhow::Result<()> {
 }
 
 async fn busy_deleted(context: Context) -> anyhow::Result<()> {
+    let desk = context.desk().await?;
+    let repository = context.tenant().repository();
     context.apply(&context.runner_deployment()?).await?;
-    fleet::await_idle(&context, 1).await?;
-    let runs = fleet::hold(&context, 1, JOB_SECONDS).await?;
-    let busy = fleet::await_busy(&context, &runs).await?;
-    let victim = busy.first().cloned().context("one runner is busy")?;
+    let run = visit(&context, &repository, &desk, &["only"]).await?;
+    let visits = desk.waiting(1, fleet::DEADLINE).await?;
+    let victim = visits.first().context("one job waits")?.runner.clone();
 
     delete_pod(&context, &victim).await?;
     let deleted = Instant::now();
@@ -94,18 +93,19 @@ async fn busy_deleted(context: Context) -> anyhow::Result<()> {
         deleted.elapsed().as_secs_f64(),
         "s",
     );
+    desk.let_all_go();
     let ended = eventually(
         "the job of the deleted pod completed",
         fleet::DEADLINE,
         || async {
-            match fleet::jobs(&context, &runs).await {
+            match context.ghes().jobs(&repository, run).await {
                 Ok(jobs) => match jobs.first() {
                     Some(job) if job.status == Status::Completed => {
                         Seen::Yes((job.runner_name.clone(), format!("{:?}", job.conclusion)))
                     }
                     job => Seen::NotYet(format!("{:?}", job.map(|job| &job.status))),
                 },
-                Err(error) => Seen::NotYet(format!("{error:#}")),
+                Err(error) => Seen::NotYet(error.to_string()),
             }
         },
     )

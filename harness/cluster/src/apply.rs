@@ -35,13 +35,23 @@ pub enum ApplyError {
         source: Box<kube::Error>,
     },
     /// The API server refused it.
-    #[error("apply {kind} {name}")]
+    #[error("apply {kind} {name}: {reason}")]
     Refused {
         /// Kind.
         kind: String,
         /// `namespace/name` or `name`.
         name: String,
-        /// Its answer.
+        /// What it said.
+        reason: String,
+    },
+    /// The API server gave no answer.
+    #[error("apply {kind} {name}")]
+    Unanswered {
+        /// Kind.
+        kind: String,
+        /// `namespace/name` or `name`.
+        name: String,
+        /// Why.
         #[source]
         source: Box<kube::Error>,
     },
@@ -120,10 +130,18 @@ impl Applier {
             // To apply twice is to apply once.
             answer = api.patch(name, &params, &patch).await;
         }
-        answer.map_err(|source| ApplyError::Refused {
-            kind: kind.to_owned(),
-            name: shown,
-            source: Box::new(source),
+        answer.map_err(|error| match error {
+            // Its Display repeats the whole Status; people need the sentence in it.
+            kube::Error::Api(status) => ApplyError::Refused {
+                kind: kind.to_owned(),
+                name: shown,
+                reason: status.message,
+            },
+            other => ApplyError::Unanswered {
+                kind: kind.to_owned(),
+                name: shown,
+                source: Box::new(other),
+            },
         })
     }
 

@@ -8,9 +8,6 @@ use mock_ghes::{Enterprise, Organization, PersonalAccessToken, RepositorySpec, U
 /// The workflow's path in the repository.
 const WORKFLOW: &str = ".github/workflows/quickstart.yml";
 
-/// The path of the workflow that keeps a runner busy.
-const HOLD_WORKFLOW: &str = ".github/workflows/hold.yml";
-
 /// The path of the workflow whose jobs stay until they are let go.
 const DESK_WORKFLOW: &str = ".github/workflows/desk.yml";
 
@@ -151,7 +148,6 @@ fn specification(repository: Repo) -> RepositorySpec {
             ),
             (WORKFLOW.to_owned(), fixtures::quickstart().to_owned()),
             (DESK_WORKFLOW.to_owned(), fixtures::desk().to_owned()),
-            (HOLD_WORKFLOW.to_owned(), fixtures::hold().to_owned()),
         ]),
     }
 }

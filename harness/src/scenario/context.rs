@@ -192,9 +192,9 @@ impl Context {
             .await
         {
             Ok(object) => Ok(object),
-            Err(ApplyError::Refused { source, .. }) => Err(Unmet {
+            Err(ApplyError::Refused { reason, .. }) => Err(Unmet {
                 awaited: format!("the {kind} admitted"),
-                seen: source.to_string(),
+                seen: reason,
             }
             .into()),
             Err(error) => Err(error.into()),

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use harness_cluster::error_chain;
+use harness_cluster::local::enclosure::EnclosureError;
 use harness_model::{Event, Exit, Redactor};
 use tokio::sync::watch;
 
@@ -39,11 +41,11 @@ pub(crate) fn main(scenarios: &'static [Scenario]) -> Exit {
         return Exit::Harness;
     }
     // Before any other thread of ours acts: mounts are the whole process's.
-    if order.enclosed
-        && let Err(error) = environment::furnish()
-    {
-        tracing::error!("{error}");
-    }
+    let furnished = if order.enclosed {
+        environment::furnish()
+    } else {
+        Ok(())
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -51,7 +53,7 @@ pub(crate) fn main(scenarios: &'static [Scenario]) -> Exit {
             return Exit::Harness;
         }
     };
-    let result = runtime.block_on(run(order, scenarios, signals));
+    let result = runtime.block_on(run(order, furnished, scenarios, signals));
     // Whatever still runs on the runtime ends with the process.
     runtime.shutdown_background();
     match result {
@@ -65,12 +67,20 @@ pub(crate) fn main(scenarios: &'static [Scenario]) -> Exit {
 
 async fn run(
     order: Order,
+    furnished: Result<(), EnclosureError>,
     scenarios: &'static [Scenario],
     mut signals: watch::Receiver<Signal>,
 ) -> anyhow::Result<()> {
     let orphaned = signals.clone();
     tokio::spawn(end_when_orphaned(orphaned));
     let (emitter, written) = Emitter::to_supervisor(Redactor::default());
+    if let Err(error) = furnished {
+        emitter.emit(Event::Broken {
+            message: error_chain(&error),
+            exit: Exit::Environment.code(),
+        });
+        return finish(emitter, written).await;
+    }
     let keep = order.plan.keep;
     let selected: Vec<&'static Scenario> = scenarios
         .iter()

@@ -13,7 +13,7 @@ use harness_cluster::local::enclosure;
 use harness_model::{
     Capability, Check, Event, Exit, FORMAT, INTERRUPT, Line, OutputFormat, Plan, Profile, SkipReason,
 };
-use harness_report::{Style, earned_exit};
+use harness_report::{LOG_FILE, Style, earned_exit};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -101,7 +101,7 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
         .out
         .as_ref()
         .map_or_else(|| runs.join(&run_id), Utf8PathBuf::from);
-    if let Err(error) = std::fs::create_dir_all(folder.join("evidence")) {
+    if let Err(error) = prepare(&folder) {
         complain(&format!(
             "the run's folder {folder} cannot be made: {error}; name another with --out DIR"
         ));
@@ -137,6 +137,15 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
         130 => Exit::Interrupted,
         _ => Exit::Harness,
     })
+}
+
+/// Makes the run's folder. An earlier run's evidence goes with its log, which is begun anew: two runs' evidence is no evidence.
+fn prepare(folder: &Utf8Path) -> std::io::Result<()> {
+    let evidence = folder.join("evidence");
+    if folder.join(LOG_FILE).exists() && evidence.exists() {
+        std::fs::remove_dir_all(&evidence)?;
+    }
+    std::fs::create_dir_all(evidence)
 }
 
 /// A missing part or a disk that takes no more is the environment's fault; anything else that ends here is ours.

@@ -144,7 +144,10 @@ fn ip(args: &[&str]) -> Result<(), EnclosureError> {
     if output.status.success() {
         return Ok(());
     }
-    Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(failed(
+        format!("{} {}", output.status, said.trim()).trim_end().to_owned(),
+    ))
 }
 
 #[cfg(test)]

@@ -3,14 +3,14 @@
 //! Source: ARC's documentation on graceful termination of runners. Not covered: a pod that is killed, a node that is lost.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
 use harness::ghes::Status;
 use harness::model::{Capability, Check, Claim, Profile};
-use harness::{Context, Scenario, expect_equal};
+use harness::{Context, Scenario, expect, expect_equal};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
@@ -54,6 +54,9 @@ pub(crate) const BUSY_DELETED: Scenario = Scenario {
 /// Two, so that one is there while the other is replaced.
 const RUNNERS: usize = 2;
 
+/// Shorter than the graceful stop of 15 s, longer than a hard one.
+const GRACEFUL: Duration = Duration::from_secs(5);
+
 async fn idle_deleted(context: Context) -> anyhow::Result<()> {
     let mut manifest = context.runner_deployment()?;
     manifest["spec"]["replicas"] = json!(RUNNERS);
@@ -87,12 +90,21 @@ async fn busy_deleted(context: Context) -> anyhow::Result<()> {
     delete_pod(&context, &victim).await?;
     let deleted = Instant::now();
 
-    fleet::await_another(&context, &BTreeSet::from([victim.clone()])).await?;
+    let capacity = async {
+        fleet::await_another(&context, &BTreeSet::from([victim.clone()])).await?;
+        anyhow::Ok(deleted.elapsed())
+    };
+    let (capacity, lost) = futures::join!(capacity, desk.lost_within(GRACEFUL));
     context.measure(
         "capacity back after a busy pod was deleted",
-        deleted.elapsed().as_secs_f64(),
+        capacity?.as_secs_f64(),
         "s",
     );
+    expect(
+        format!("the job in progress for {GRACEFUL:?} after its pod was deleted"),
+        lost.is_none(),
+        format!("{lost:?} after {:?}", deleted.elapsed()),
+    )?;
     desk.let_all_go();
     let ended = eventually(
         "the job of the deleted pod completed",

@@ -119,6 +119,14 @@ impl Desk {
         })
     }
 
+    /// Watches for so long, and gives the first visitor that is lost meanwhile.
+    pub async fn lost_within(&self, period: Duration) -> Option<Visit> {
+        let lost = |visits: &Vec<Visit>| visits.iter().find(|visit| visit.stay == Stay::Lost).cloned();
+        let mut book = self.book.clone();
+        let seen = tokio::time::timeout(period, book.wait_for(|visits| lost(visits).is_some())).await;
+        seen.ok().and_then(Result::ok).and_then(|visits| lost(&visits))
+    }
+
     /// Lets the visitor with this ticket go, whether it is there yet or not.
     pub fn let_go(&self, ticket: &str) {
         self.gate.send_modify(|gate| {
@@ -191,18 +199,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_visitor_that_stays_is_not_missed() {
+        let desk = Desk::open().await.expect("a port is free");
+        let _stream = visitor(&desk, "1 r1\n").await;
+        desk.waiting(1, LONG).await.expect("it reports");
+
+        let lost = desk.lost_within(Duration::from_millis(50)).await;
+
+        assert_eq!(lost, None);
+    }
+
+    #[tokio::test]
     async fn a_visitor_that_breaks_off_is_lost() {
         let desk = Desk::open().await.expect("a port is free");
         let stream = visitor(&desk, "1 r1\n").await;
         desk.waiting(1, LONG).await.expect("it reports");
-        let mut book = desk.book.clone();
 
         drop(stream);
 
-        let lost = book.wait_for(|visits| visits[0].stay == Stay::Lost);
-        tokio::time::timeout(LONG, lost)
-            .await
-            .expect("in time")
-            .expect("the desk is open");
+        let lost = desk.lost_within(LONG).await.expect("it is missed");
+        assert_eq!((lost.ticket.as_str(), lost.stay), ("1", Stay::Lost));
     }
 }

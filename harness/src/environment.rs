@@ -4,30 +4,35 @@
 
 mod bring_up;
 mod defect;
+mod error;
+mod ghes;
 pub mod kept;
+mod namespace;
+mod site;
 mod tenant;
+mod world;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use harness_arc::Controller;
 use harness_cluster::local::{ControlPlane, enclosure};
 use harness_cluster::{Process, Recorder};
-use harness_ghes::Ghes;
 use harness_model::{Event, Exit};
 use harness_node::Node;
 use kube::Client;
 use kube::api::DeleteParams;
-use mock_ghes::{Hand, Server};
 
 pub(crate) use bring_up::up;
 pub use defect::Defect;
+pub(crate) use error::UpError;
+pub(crate) use namespace::make as make_namespace;
 pub use tenant::Tenant;
+pub(crate) use world::World;
+
+use site::Site;
 
 use crate::arc::resources;
 use crate::run::{Emitter, Order, leaks};
-
-/// The name under which controller and runners reach GHES.
-pub const GHES_HOST: &str = "ghes.test";
 
 /// The ConfigMap of every scenario's namespace that holds GHES's CA.
 pub const GHES_CA: &str = "ghes-ca";
@@ -39,16 +44,14 @@ pub(crate) const STATE_FOLDER: &str = "state";
 pub struct Environment {
     pub(crate) order: Order,
     pub(crate) emitter: Emitter,
+    site: Site,
     plane: ControlPlane,
     /// Absent where pods cannot run.
     node: Option<Node>,
     cert_manager: Vec<Process>,
-    arc: Controller,
-    arc_metrics: String,
-    server: Server,
-    hand: Hand,
-    ghes: Ghes,
-    ghes_ca: String,
+    /// The common ARC as it was installed, for when it must come back.
+    common_arc: harness_arc::Arc,
+    common: Arc<World>,
     recorder: Recorder,
 }
 
@@ -56,8 +59,8 @@ pub struct Environment {
 ///
 /// # Errors
 /// [`enclosure::EnclosureError`].
-pub(crate) fn furnish() -> Result<(), enclosure::EnclosureError> {
-    enclosure::furnish(&[GHES_HOST])
+pub(crate) fn furnish(order: &Order) -> Result<(), enclosure::EnclosureError> {
+    enclosure::furnish(&site::names(order.own_arcs.len()))
 }
 
 impl Environment {
@@ -67,21 +70,9 @@ impl Environment {
         &self.plane.client
     }
 
-    /// The GHES, from a user's side.
-    #[must_use]
-    pub fn ghes(&self) -> &Ghes {
-        &self.ghes
-    }
-
-    /// The GHES's ledger and faults.
-    #[must_use]
-    pub fn hand(&self) -> &Hand {
-        &self.hand
-    }
-
-    /// The certificate that GHES's own is signed with.
-    pub(crate) fn ghes_ca(&self) -> &str {
-        &self.ghes_ca
+    /// The GHES and the ARC that scenarios share.
+    pub(crate) fn common(&self) -> &Arc<World> {
+        &self.common
     }
 
     /// An administrator's kubeconfig file.
@@ -94,30 +85,9 @@ impl Environment {
         Defect::of_plan(&self.order.plan)
     }
 
-    /// cert-manager's and ARC's programs.
-    pub fn programs(&self) -> impl Iterator<Item = &Process> {
-        self.cert_manager.iter().chain(std::iter::once(&self.arc.process))
-    }
-
-    /// Where ARC's manager serves its metrics.
-    pub(crate) fn arc_metrics(&self) -> &str {
-        &self.arc_metrics
-    }
-
-    /// The last lines of ARC's log.
-    pub(crate) fn arc_log(&self, lines: usize) -> String {
-        self.arc.process.tail(lines)
-    }
-
-    /// GHES's last requests, as JSON lines.
-    pub(crate) async fn recent_requests(&self, count: usize) -> String {
-        let recent = self.hand.ledger().recent();
-        let lines = recent[recent.len().saturating_sub(count)..]
-            .iter()
-            .map(serde_json::to_string);
-        lines
-            .map(|line| line.unwrap_or_else(|error| error.to_string()) + "\n")
-            .collect()
+    /// cert-manager's programs.
+    pub(crate) fn cert_manager(&self) -> &[Process] {
+        &self.cert_manager
     }
 
     /// Stops what a finished scenario left running. Its objects stay for whoever looks at a kept environment.
@@ -134,40 +104,43 @@ impl Environment {
         }
     }
 
-    /// A subject that died while checks ran is a failed subject, even if every check had passed by then; so is a request that the mock
-    /// could not answer: it makes every verdict doubtful.
-    pub(crate) fn tell_subject_health(&self) {
-        if let Some(exited) = self.arc.process.exited() {
-            let tail = self.arc.process.tail(8);
-            let message =
-                format!("the ARC manager ended with {exited} while the checks ran; its last words:\n{tail}");
-            self.emitter.emit(Event::Broken {
-                message,
-                exit: Exit::CheckFailed.code(),
-            });
+    /// Ends the common ARC, which works in every namespace, so that scenarios may have one of their own.
+    pub(crate) async fn retire_common_arc(&mut self) -> Result<(), UpError> {
+        self.tell(self.common.faults());
+        let client = self.plane.client.clone();
+        match Arc::get_mut(&mut self.common) {
+            Some(common) => common.retire(&client).await,
+            None => Err(UpError::Held),
         }
+    }
+
+    /// Brings the common ARC back, for whoever looks at a kept environment.
+    pub(crate) async fn resume_common_arc(&mut self) -> Result<(), UpError> {
+        let site = &self.site;
+        let arc = self.common_arc.clone();
+        let controller = harness_arc::install(arc, &self.plane, site.enclosed, &site.state, &site.logs).await?;
+        match Arc::get_mut(&mut self.common) {
+            Some(common) => common.resume(controller),
+            None => return Err(UpError::Held),
+        }
+        Ok(())
+    }
+
+    /// Tells which part did not live through the checks.
+    pub(crate) fn tell_health(&self) {
+        self.tell(self.common.faults());
         if let Some(died) = self.plane.died() {
             self.emitter.emit(Event::Broken {
                 message: died.to_string(),
                 exit: Exit::Environment.code(),
             });
         }
-        let unknown = self.hand.ledger().unknown_routes();
-        if !unknown.is_empty() {
-            let mut calls: Vec<String> = unknown
-                .iter()
-                .map(|r| format!("{} {}", r.method, r.path))
-                .collect();
-            calls.sort();
-            calls.dedup();
-            let message = format!(
-                "the mock GHES was asked for what it does not serve, so no verdict is sure: {}",
-                calls.join(", ")
-            );
-            self.emitter.emit(Event::Broken {
-                message,
-                exit: Exit::Harness.code(),
-            });
+    }
+
+    /// Tells these.
+    pub(crate) fn tell(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.emitter.emit(event);
         }
     }
 
@@ -194,11 +167,19 @@ impl Environment {
     /// Ends everything, the users of a thing before the thing.
     pub(crate) async fn down(self) {
         self.recorder.stop().await;
-        self.arc.stop().await;
+        let mut common = Arc::into_inner(self.common);
+        if let Some(common) = &mut common {
+            common.stop_arc().await;
+        }
         if let Some(node) = self.node
             && let Err(error) = node.shutdown().await
         {
             tracing::warn!(%error, "the node did not stop cleanly");
+        }
+        if let Some(common) = common
+            && let Some(event) = common.down().await
+        {
+            self.emitter.emit(event);
         }
         futures::future::join_all(
             self.cert_manager
@@ -207,12 +188,6 @@ impl Environment {
         )
         .await;
         self.plane.stop().await;
-        if let Err(error) = self.server.shutdown().await {
-            let message = format!("the mock GHES failed: {error}");
-            self.emitter.emit(Event::Broken {
-                message,
-                exit: Exit::Harness.code(),
-            });
-        }
     }
 }
+

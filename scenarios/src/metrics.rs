@@ -109,7 +109,7 @@ async fn await_metrics(
     );
     let found = eventually(&awaited, fleet::DEADLINE, || async {
         let compared = async {
-            let samples = context.arc_metrics().await?;
+            let samples = context.arc_metrics(0).await?;
             let expected = expected(context, deployment, autoscaler, state).await?;
             anyhow::Ok((expected, of_namespace(&samples, context.namespace())))
         };

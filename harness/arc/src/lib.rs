@@ -2,17 +2,21 @@
 //!
 //! What it is not: it knows no GHES but an address, and judges nothing.
 
+mod balancer;
 mod cert_manager;
 mod chart;
 mod identity;
 mod manager;
 mod reach;
+mod release;
 pub mod resources;
+mod serving;
 mod workload;
 
 pub use cert_manager::{CertManager, CertManagerParts, NAMESPACE as CERT_MANAGER_NAMESPACE};
 pub use chart::{Chart, ChartError, Rendered, render};
-pub use manager::{Arc, Controller, NAMESPACE, RELEASE, Subject, install, prepare};
+pub use manager::{Arc, Controller, NAMESPACE, Subject, install, prepare};
+pub use release::{RELEASE, Release, Replica};
 
 use harness_cluster::{ApplyError, ProcessError, WaitError};
 
@@ -45,6 +49,15 @@ pub enum InstallError {
         /// Its answer.
         #[source]
         source: Box<kube::Error>,
+    },
+    /// In place of a Service nothing could listen.
+    #[error("listen for the API server's admission requests on port {port}")]
+    Listen {
+        /// Where.
+        port: u16,
+        /// Why.
+        #[source]
+        source: std::io::Error,
     },
     /// Something never got ready.
     #[error(transparent)]

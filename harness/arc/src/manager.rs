@@ -1,13 +1,13 @@
-//! ARC's manager as a process that acts as the chart's service account, with its certificate issued by the real cert-manager.
+//! ARC's manager as processes that act as the chart's service account, with their certificate issued by the real cert-manager.
 
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use harness_cluster::local::{ControlPlane, Ports};
-use harness_cluster::{Applier, Process, Program, Seen, WaitError, error_chain, eventually, watch_object};
+use harness_cluster::local::ControlPlane;
+use harness_cluster::{Applier, Process, Program, Seen, error_chain, eventually};
 use harness_model::Redactor;
-use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::watcher;
+use kube::api::{ApiResource, DeleteParams, DynamicObject};
+use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -15,21 +15,24 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cert_manager::{api, apply_all, await_admission};
+use crate::cert_manager::{apply_all, await_admission};
 use crate::chart::{Rendered, definitions, render};
+use crate::release::{Release, chart_values};
+use crate::serving::{await_ca_bundles, await_certificate, keep_certificate};
 use crate::workload::Container;
-use crate::{InstallError, identity, reach};
+use crate::{ChartError, InstallError, balancer, identity, reach};
 
 /// Where the guide installs ARC.
 pub const NAMESPACE: &str = "actions-runner-system";
 
-/// The guide's release name.
-pub const RELEASE: &str = "actions-runner-controller";
-
 /// How long the program under test may take to be ready.
 const SUBJECT_DEADLINE: Duration = Duration::from_secs(60);
 
+/// The kinds by which the API server asks ARC before it stores an object.
+const CONFIGURATIONS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
 /// The ARC under test, and what it must be told.
+#[derive(Clone)]
 pub struct Subject {
     /// The manager program.
     pub manager: Utf8PathBuf,
@@ -49,24 +52,12 @@ pub struct Subject {
     pub sync_period: String,
     /// Knows the tokens that its log must not show.
     pub redactor: Redactor,
-}
-
-/// The chart's values: the guide's, and what a local process needs.
-#[must_use]
-fn chart_values(subject: &Subject, ports: Ports) -> Value {
-    json!({
-        "replicaCount": 2,
-        "syncPeriod": subject.sync_period,
-        "webhookPort": ports.arc_webhook,
-        "githubEnterpriseServerURL": subject.ghes_url,
-        "image": { "tag": subject.version },
-        "metrics": { "port": ports.arc_metrics },
-        // The Secret is made beside the chart, so that the token never stands in a values file.
-        "authSecret": { "enabled": true, "create": false, "name": "controller-manager" },
-    })
+    /// Whose installation it is.
+    pub release: Release,
 }
 
 /// The rendered chart, ready to be installed.
+#[derive(Clone)]
 pub struct Arc {
     subject: Subject,
     definitions: Vec<Value>,
@@ -76,10 +67,17 @@ pub struct Arc {
 /// Renders ARC's chart; needs no cluster.
 ///
 /// # Errors
-/// [`crate::ChartError`].
-pub async fn prepare(subject: Subject, ports: Ports) -> Result<Arc, InstallError> {
-    let values = chart_values(&subject, ports);
-    let rest = render(&subject.helm, &subject.chart, RELEASE, NAMESPACE, &values).await?;
+/// [`ChartError`].
+pub async fn prepare(subject: Subject) -> Result<Arc, InstallError> {
+    let values = chart_values(&subject);
+    let rest = render(
+        &subject.helm,
+        &subject.chart,
+        &subject.release.name,
+        NAMESPACE,
+        &values,
+    )
+    .await?;
     Ok(Arc {
         definitions: definitions(&subject.chart)?,
         subject,
@@ -105,49 +103,90 @@ impl Arc {
 
 /// A running ARC.
 pub struct Controller {
-    /// The manager.
-    pub process: Process,
+    managers: Vec<Process>,
+    metrics: Vec<String>,
+    configurations: Vec<Value>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Controller {
-    /// Ends the manager and what serves it.
+    /// The manager programs, as the release lists its replicas.
+    #[must_use]
+    pub fn managers(&self) -> &[Process] {
+        &self.managers
+    }
+
+    /// Where each manager serves its metrics.
+    #[must_use]
+    pub fn metrics(&self) -> &[String] {
+        &self.metrics
+    }
+
+    /// Ends the managers and what serves them.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.process.stop(Duration::from_secs(1)).await;
+        let managers = self.managers.into_iter();
+        futures::future::join_all(managers.map(|process| process.stop(Duration::from_secs(1)))).await;
         self.tasks.wait().await;
+    }
+
+    /// Ends it and has the API server ask it no more, so that objects can be stored without it.
+    ///
+    /// # Errors
+    /// [`InstallError::Call`].
+    pub async fn retire(self, client: &Client) -> Result<(), InstallError> {
+        for configuration in &self.configurations {
+            let name = configuration.pointer("/metadata/name").and_then(Value::as_str);
+            let name = name.unwrap_or_default();
+            webhook_configurations(client, configuration["kind"].as_str().unwrap_or_default())
+                .delete(name, &DeleteParams::default())
+                .await
+                .map_err(|source| InstallError::Call {
+                    what: format!("delete the webhook configuration {name}"),
+                    source: Box::new(source),
+                })?;
+        }
+        self.stop().await;
+        Ok(())
     }
 }
 
-/// Applies the chart's objects, has cert-manager issue the serving certificate, starts the manager, and waits until its admission webhook
+/// Webhook configurations of this kind.
+pub(crate) fn webhook_configurations(client: &Client, kind: &str) -> Api<DynamicObject> {
+    let gvk = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
+    Api::all_with(client.clone(), &ApiResource::from_gvk(&gvk))
+}
+
+/// Applies the chart's objects, has cert-manager issue the serving certificate, starts the managers, and waits until their admission webhook
 /// admits a RunnerDeployment (a dry run).
 ///
-/// `leader_election` keeps the chart's switch; it needs the service account's namespace file where a pod has it.
+/// `leader_election` keeps the chart's switch; it needs the service account's namespace file where a pod has it. State goes to a folder of
+/// the release's below `folder`, program output to `logs`.
 ///
 /// # Errors
 /// [`InstallError`]; [`InstallError::is_subject`] tells the program's faults from the environment's.
 pub async fn install(
     mut arc: Arc,
     plane: &ControlPlane,
-    ports: Ports,
     leader_election: bool,
     folder: &Utf8Path,
     logs: &Utf8Path,
 ) -> Result<Controller, InstallError> {
     let client = &plane.client;
-    let folder = folder.join("arc");
+    let release = &arc.subject.release;
+    let folder = folder.join(&release.name);
     let deployments = arc.rest.take(&["Deployment"]);
     let certificates = arc.rest.take(&["Issuer", "Certificate"]);
     let services = arc.rest.take(&["Service"]).into_iter().map(reach::service);
     let configurations: Vec<Value> = arc
         .rest
-        .take(&["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"])
+        .take(&CONFIGURATIONS)
         .into_iter()
-        .map(|c| reach::configuration(c, ports.arc_webhook))
+        .map(|c| reach::configuration(c, release.service))
         .collect();
     let mut applier = Applier::new(client.clone());
-    let secret = credentials(&arc.subject.token);
+    let secret = credentials(&arc.subject);
     apply_all(
         &mut applier,
         arc.rest
@@ -172,184 +211,114 @@ pub async fn install(
     apply_all(&mut applier, certificates).await?;
     apply_all(&mut applier, configurations.clone()).await?;
 
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // controller-runtime reads its certificate from $TMPDIR/k8s-webhook-server/serving-certs and reloads it when the files change.
-    let temporary = folder.join("tmp");
-    let certificate_folder = temporary.join("k8s-webhook-server/serving-certs");
+    let temporary: Vec<Utf8PathBuf> = (0..release.replicas.len())
+        .map(|replica| folder.join(format!("tmp-{replica}")))
+        .collect();
+    let certificate_folders = temporary.iter().map(|t| t.join("k8s-webhook-server/serving-certs"));
     let (written, first) = watch::channel(false);
     tasks.spawn(stop.clone().run_until_cancelled_owned(keep_certificate(
         Api::namespaced(client.clone(), NAMESPACE),
         secret_name.clone(),
-        certificate_folder,
+        certificate_folders.collect(),
         written,
     )));
+    if release.replicas.len() > 1 {
+        let ports = release.replicas.iter().map(|replica| replica.webhook).collect();
+        balancer::start(release.service, ports, &tasks, stop.clone())
+            .await
+            .map_err(|source| InstallError::Listen {
+                port: release.service,
+                source,
+            })?;
+    }
     tasks.close();
     await_certificate(client, &secret_name, first).await?;
     await_ca_bundles(client, &configurations).await?;
 
-    let process = start_manager(
-        &arc.subject,
-        plane,
-        &deployments,
-        leader_election,
-        &folder,
-        &temporary,
-        logs,
-    )
-    .await?;
-    let controller = Controller { process, stop, tasks };
-    await_subject(client, &controller.process).await?;
+    let managers = start_managers(&arc.subject, plane, &deployments, leader_election, &folder, &temporary, logs).await?;
+    let metrics = release.replicas.iter().map(|r| format!("http://127.0.0.1:{}/metrics", r.metrics));
+    let controller = Controller {
+        managers,
+        metrics: metrics.collect(),
+        configurations,
+        stop,
+        tasks,
+    };
+    for process in &controller.managers {
+        await_subject(client, process, release.admits_in()).await?;
+    }
     Ok(controller)
 }
 
-fn credentials(token: &SecretString) -> Value {
+fn credentials(subject: &Subject) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": { "name": "controller-manager", "namespace": NAMESPACE },
-        "stringData": { "github_token": token.expose_secret() },
+        "metadata": { "name": subject.release.secret(), "namespace": NAMESPACE },
+        "stringData": { "github_token": subject.token.expose_secret() },
     })
 }
 
-/// Writes the serving certificate where ARC reads it, at first and at each renewal.
-async fn keep_certificate(
-    secrets: Api<Secret>,
-    name: String,
-    folder: Utf8PathBuf,
-    written: watch::Sender<bool>,
-) {
-    use futures::StreamExt as _;
-
-    let stream = watcher::watch_object(secrets, &name);
-    futures::pin_mut!(stream);
-    while let Some(item) = stream.next().await {
-        let Ok(Some(secret)) = item else { continue };
-        let data = secret.data.unwrap_or_default();
-        let (Some(certificate), Some(key)) = (data.get("tls.crt"), data.get("tls.key")) else {
-            continue;
-        };
-        let result = std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::write(folder.join("tls.key"), &key.0))
-            .and_then(|()| std::fs::write(folder.join("tls.crt"), &certificate.0));
-        match result {
-            Ok(()) => {
-                written.send_replace(true);
-            }
-            Err(error) => tracing::error!(%folder, %error, "ARC's certificate cannot be written"),
-        }
-    }
-}
-
-async fn await_certificate(
-    client: &Client,
-    name: &str,
-    mut written: watch::Receiver<bool>,
-) -> Result<(), InstallError> {
-    let certificates = api(client, NAMESPACE, "Certificate", "certificates");
-    let wait = tokio::time::timeout(Duration::from_secs(60), written.wait_for(|done| *done)).await;
-    if matches!(wait, Ok(Ok(_))) {
-        return Ok(());
-    }
-    let seen = certificates.list(&kube::api::ListParams::default()).await;
-    let last_seen = seen.map_or_else(
-        |error| error.to_string(),
-        |list| {
-            list.items
-                .iter()
-                .map(|c| c.data["status"].to_string())
-                .collect::<Vec<_>>()
-                .join("; ")
-        },
-    );
-    Err(InstallError::NotReady(WaitError::TimedOut {
-        awaited: format!("the Secret {NAMESPACE}/{name} issued by cert-manager"),
-        last_seen,
-        seconds: 60.0,
-    }))
-}
-
-async fn await_ca_bundles(client: &Client, configurations: &[Value]) -> Result<(), InstallError> {
-    for configuration in configurations {
-        let kind = configuration["kind"].as_str().unwrap_or_default();
-        let name = configuration
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let gvk = kube::core::GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
-        let resource = kube::api::ApiResource::from_gvk(&gvk);
-        let api: Api<kube::api::DynamicObject> = Api::all_with(client.clone(), &resource);
-        let awaited = format!("cainjector's CA bundle in {kind} {name}");
-        watch_object(
-            api,
-            name,
-            &awaited,
-            Duration::from_secs(60),
-            |object| match object {
-                Some(object) if reach::has_ca(&object.data) => Seen::Yes(()),
-                Some(_) => Seen::NotYet("no bundle in at least one webhook".into()),
-                None => Seen::NotYet("no such configuration".into()),
-            },
-        )
-        .await?;
-    }
-    Ok(())
-}
-
-async fn start_manager(
+async fn start_managers(
     subject: &Subject,
     plane: &ControlPlane,
     deployments: &[Value],
     leader_election: bool,
     folder: &Utf8Path,
-    temporary: &Utf8Path,
+    temporary: &[Utf8PathBuf],
     logs: &Utf8Path,
-) -> Result<Process, InstallError> {
-    let missing = || crate::ChartError::Helm {
+) -> Result<Vec<Process>, InstallError> {
+    let missing = || ChartError::Helm {
         chart: subject.chart.clone(),
         stderr: "it renders no Deployment with a container `manager`".into(),
     };
-    let (deployment, mut container) = deployments
+    let (deployment, mut chart) = deployments
         .iter()
         .find_map(|d| Container::of(d, "manager").map(|c| (d, c)))
         .ok_or_else(missing)?;
     if !leader_election {
-        container = container.without("--enable-leader-election");
+        chart = chart.without("--enable-leader-election");
     }
     let account = deployment
         .pointer("/spec/template/spec/serviceAccountName")
         .and_then(Value::as_str);
-    let account = account.unwrap_or("default");
     let kubeconfig = identity::kubeconfig(
         &plane.client,
         &plane.server,
         plane.ca.pem(),
         NAMESPACE,
-        account,
+        account.unwrap_or("default"),
         folder,
     )
     .await?;
-    let mut program = Program::new("arc-manager", &subject.manager)
-        .redacted(subject.redactor.clone())
-        .args(container.args)
-        .env("KUBECONFIG", kubeconfig)
-        .env("TMPDIR", temporary.as_str())
-        // Without it client-go looks into the home of root, which an ordinary user who is mapped to root may not even look at.
-        .env("HOME", folder.as_str())
-        .env("SSL_CERT_FILE", subject.ghes_ca.as_str())
-        .env("GITHUB_TOKEN", subject.token.expose_secret());
-    for (name, value) in container.env {
-        program = program.env(name, value);
+    let mut managers = Vec::new();
+    for ((index, replica), temporary) in subject.release.replicas.iter().enumerate().zip(temporary) {
+        let container = subject.release.container(&chart, replica);
+        let mut program = Program::new(subject.release.program(index), &subject.manager)
+            .redacted(subject.redactor.clone())
+            .args(container.args)
+            .env("KUBECONFIG", kubeconfig.as_str())
+            .env("TMPDIR", temporary.as_str())
+            // Without it client-go looks into the home of root, which an ordinary user who is mapped to root may not even look at.
+            .env("HOME", folder.as_str())
+            .env("SSL_CERT_FILE", subject.ghes_ca.as_str())
+            .env("GITHUB_TOKEN", subject.token.expose_secret());
+        for (name, value) in container.env {
+            program = program.env(name, value);
+        }
+        managers.push(program.start(logs)?);
     }
-    Ok(program.start(logs)?)
+    Ok(managers)
 }
 
 /// The subject is ready when its webhook admits a RunnerDeployment that is then not stored.
-async fn await_subject(client: &Client, process: &Process) -> Result<(), InstallError> {
+async fn await_subject(client: &Client, process: &Process, namespace: &str) -> Result<(), InstallError> {
     let probe = json!({
         "apiVersion": "actions.summerwind.dev/v1alpha1",
         "kind": "RunnerDeployment",
-        "metadata": { "name": "admission-probe", "namespace": NAMESPACE },
+        "metadata": { "name": "admission-probe", "namespace": namespace },
         "spec": { "template": { "spec": { "enterprise": "probe" } } },
     });
     let applier = Applier::new(client.clone());
@@ -363,7 +332,7 @@ async fn await_subject(client: &Client, process: &Process) -> Result<(), Install
                 if process.exited().is_some() {
                     return Seen::Yes(false);
                 }
-                match applier.dry_run(probe, NAMESPACE).await {
+                match applier.dry_run(probe, namespace).await {
                     Ok(_) => Seen::Yes(true),
                     Err(error) => Seen::NotYet(error_chain(&error)),
                 }
@@ -371,15 +340,16 @@ async fn await_subject(client: &Client, process: &Process) -> Result<(), Install
         },
     )
     .await;
+    let name = "the ARC manager".to_owned();
     match admitted {
         Ok(true) => Ok(()),
         Ok(false) => Err(InstallError::SubjectDied {
-            name: "the ARC manager".into(),
+            name,
             status: process.exited().map(|e| e.to_string()).unwrap_or_default(),
             tail: process.tail(8),
         }),
         Err(wait) => Err(InstallError::SubjectNotReady {
-            name: "the ARC manager".into(),
+            name,
             wait,
             tail: process.tail(8),
         }),

@@ -50,6 +50,13 @@ impl Container {
         self
     }
 
+    /// Sets `--switch`.
+    pub(crate) fn switch(mut self, switch: &str) -> Container {
+        self.args.retain(|arg| arg != switch);
+        self.args.push(switch.to_owned());
+        self
+    }
+
     /// Removes a switch.
     pub(crate) fn without(mut self, switch: &str) -> Container {
         self.args.retain(|arg| arg != switch);

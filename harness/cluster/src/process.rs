@@ -15,8 +15,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
-use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// A program could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -135,12 +135,13 @@ impl Program {
             }
         }
         let (exited_tx, exited) = watch::channel(None);
-        let (kill_tx, kill_rx) = oneshot::channel::<()>();
-        let keeper = tokio::spawn(async move {
+        let (kill, mut killed) = watch::channel(false);
+        tokio::spawn(async move {
+            // Told to, or the `Process` is dropped: either way the program must end.
+            let killed = async move { killed.wait_for(|killed| *killed).await.map(drop) };
             let status = tokio::select! {
                 status = child.wait() => status,
-                // Sent by `stop`, or dropped with the `Process`: either way the program must end.
-                _ = kill_rx => { let _ = child.start_kill(); child.wait().await }
+                _ = killed => { let _ = child.start_kill(); child.wait().await }
             };
             // Its last words are in the log before its end is told; a child of its own may hold the pipe for longer.
             let _ = tokio::time::timeout(Duration::from_secs(1), copies.join_all()).await;
@@ -151,8 +152,7 @@ impl Program {
             log,
             pid,
             exited,
-            kill: Some(kill_tx),
-            keeper: Some(keeper),
+            kill,
         })
     }
 }
@@ -195,8 +195,7 @@ pub struct Process {
     log: Utf8PathBuf,
     pid: Option<u32>,
     exited: watch::Receiver<Option<Exited>>,
-    kill: Option<oneshot::Sender<()>>,
-    keeper: Option<JoinHandle<()>>,
+    kill: watch::Sender<bool>,
 }
 
 impl Process {
@@ -234,7 +233,7 @@ impl Process {
     }
 
     /// SIGTERM, then SIGKILL after `grace`.
-    pub async fn stop(mut self, grace: Duration) {
+    pub async fn stop(self, grace: Duration) {
         if self.exited().is_none()
             && let Some(pid) = self.pid.and_then(|pid| i32::try_from(pid).ok())
         {
@@ -249,12 +248,11 @@ impl Process {
         }
     }
 
-    /// SIGKILL at once; the log stays readable. A seeded defect of the suite's self-proof.
-    pub async fn kill_now(&mut self) {
-        self.kill.take();
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.await;
-        }
+    /// SIGKILL at once; the log stays readable. For checks and defects in which a program dies.
+    pub async fn kill_now(&self) {
+        self.kill.send_replace(true);
+        // The sender goes only after it has told.
+        let _ = self.exited.clone().wait_for(Option::is_some).await;
     }
 }
 

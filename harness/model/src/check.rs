@@ -1,5 +1,6 @@
 //! What a check claims, on what grounds, and what it needs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -29,13 +30,36 @@ impl fmt::Display for Profile {
 }
 
 /// What a scenario must have to itself. Claims run in parallel as far as they allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Claim {
     /// The run's common ARC; only the scenario's namespace is its own.
     SharedArc,
+    /// An ARC for its namespace alone, with a GHES of its own behind it. The common ARC, which works in every namespace, is gone by then.
+    OwnArc(OwnArc),
     /// The whole plane: nothing else runs meanwhile.
     WholePlane,
+}
+
+/// How a scenario's own ARC differs from the common one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnArc {
+    /// Manager programs, of which leader election lets one reconcile.
+    pub replicas: u8,
+    /// Flags of the manager, `--flag=value` or `--switch`, in place of the chart's.
+    pub flags: Vec<String>,
+    /// Further environment of the manager.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Default for OwnArc {
+    fn default() -> OwnArc {
+        OwnArc {
+            replicas: 1,
+            flags: Vec::new(),
+            env: BTreeMap::new(),
+        }
+    }
 }
 
 /// One check of the catalogue.

@@ -15,7 +15,7 @@ mod scope;
 mod verdict;
 
 pub use capability::Capability;
-pub use check::{Check, Claim, Profile};
+pub use check::{Check, Claim, OwnArc, Profile};
 pub use event::{Event, FORMAT, Failure, Line, Measurement, SkipReason};
 pub use exit::Exit;
 pub use lifeline::INTERRUPT;

@@ -1,25 +1,24 @@
 //! Bringing the environment up, in the order that the parts need each other, side by side where they do not.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use camino::{Utf8Path, Utf8PathBuf};
-use harness_arc::{Arc as ArcChart, CertManager, CertManagerParts, InstallError, Subject};
-use harness_cluster::local::{ControlPlane, PlaneError, PlaneParts, Ports, enclosure};
-use harness_cluster::{
-    Applier, ApplyError, EvidenceError, Process, Recorder, Seen, WaitError, error_chain, watch_object,
-};
-use harness_ghes::{Ghes, GhesError, Target};
-use harness_model::{Event, Exit, Origin, Part};
-use harness_node::{HostFile, ImageTable, Node, NodeConfig, NodeError, Tls};
+use camino::Utf8Path;
+use harness_arc::{Arc as ArcChart, CertManager, CertManagerParts};
+use harness_cluster::local::{ControlPlane, PlaneParts, enclosure};
+use harness_cluster::{Applier, Process, Recorder, Seen, WaitError, watch_object};
+use harness_model::{Event, Origin, Part};
+use harness_node::{HostFile, ImageTable, Node, NodeConfig, Tls};
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
 use kube::api::ApiResource;
 use kube::{Api, Client};
-use mock_ghes::{Hand, MockGhes, Server, StartError, TlsIdentity};
-use secrecy::SecretString;
 use serde_json::json;
 
-use super::{Defect, Environment, GHES_HOST, STATE_FOLDER, tenant};
+use super::error::UpError;
+use super::ghes::{self, GhesSide};
+use super::site::{self, Site};
+use super::world::{self, World};
+use super::{Defect, Environment};
 use crate::arc::resources;
 use crate::run::{Emitter, Order};
 
@@ -28,101 +27,6 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The node's name.
 const NODE: &str = "local";
-
-/// The environment did not come up. Each message says what failed and why; the supervisor adds nothing.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UpError {
-    #[error("the control plane did not come up: {}", error_chain(.0))]
-    Plane(#[from] PlaneError),
-    #[error("cert-manager or ARC did not come up: {}", error_chain(.0))]
-    Install(#[from] InstallError),
-    #[error("a manifest was refused while the environment came up: {}", error_chain(.0))]
-    Apply(#[from] ApplyError),
-    #[error("the mock GHES did not start: {}", error_chain(.0))]
-    MockGhes(#[from] StartError),
-    #[error("the mock GHES does not answer: {}", error_chain(.0))]
-    Ghes(#[from] GhesError),
-    #[error("the node did not start: {}", error_chain(.0))]
-    Node(#[from] NodeError),
-    #[error("the environment did not get ready: {0}")]
-    NotReady(#[from] WaitError),
-    #[error("evidence cannot be kept: {}", error_chain(.0))]
-    Evidence(#[from] EvidenceError),
-    #[error("{what}: {source}; is the disk full?")]
-    Files { what: String, source: std::io::Error },
-    #[error("a certificate could not be made: {0}")]
-    Pki(#[from] harness_cluster::PkiError),
-}
-
-impl UpError {
-    /// A subject that never got ready is a failed check of it, not a failed environment.
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            UpError::Install(error) if error.is_subject() => Exit::CheckFailed,
-            _ => Exit::Environment,
-        }
-    }
-}
-
-/// Where the run keeps things, and where its programs listen.
-struct Site {
-    /// State that dies with the run.
-    state: Utf8PathBuf,
-    /// Output of programs, kept as evidence.
-    logs: Utf8PathBuf,
-    ports: Ports,
-    address: IpAddr,
-    enclosed: bool,
-}
-
-impl Site {
-    fn prepare(order: &Order) -> Result<Site, UpError> {
-        let files = |what: &str| {
-            let what = what.to_owned();
-            move |source| UpError::Files { what, source }
-        };
-        let logs = order.folder.join("evidence/programs");
-        std::fs::create_dir_all(&logs).map_err(files("make evidence/programs"))?;
-        let (state, ports, address) = if order.enclosed {
-            let address: Ipv4Addr = enclosure::ADDRESS.parse().unwrap_or(Ipv4Addr::LOCALHOST);
-            (
-                Utf8PathBuf::from(enclosure::STATE),
-                Ports::own(),
-                IpAddr::V4(address),
-            )
-        } else {
-            let ports = Ports::free().map_err(files("find free ports"))?;
-            (
-                order.folder.join(STATE_FOLDER),
-                ports,
-                IpAddr::V4(Ipv4Addr::LOCALHOST),
-            )
-        };
-        std::fs::create_dir_all(&state).map_err(files("make the state folder"))?;
-        if order.enclosed {
-            // Leader election outside a pod looks for its namespace where a pod has it (client-go, in-cluster config).
-            let account = Utf8Path::new("/run/secrets/kubernetes.io/serviceaccount");
-            std::fs::create_dir_all(account)
-                .and_then(|()| std::fs::write(account.join("namespace"), harness_arc::NAMESPACE))
-                .map_err(files("write the service account's namespace"))?;
-        }
-        Ok(Site {
-            state,
-            logs,
-            ports,
-            address,
-            enclosed: order.enclosed,
-        })
-    }
-
-    fn ghes_url(&self) -> String {
-        match (self.enclosed, self.ports.ghes) {
-            (true, 443) => format!("https://{GHES_HOST}"),
-            (true, port) => format!("https://{GHES_HOST}:{port}"),
-            (false, port) => format!("https://localhost:{port}"),
-        }
-    }
-}
 
 /// Tells the beginning and the end of a phase.
 async fn phase<T, E>(
@@ -147,7 +51,11 @@ async fn phase<T, E>(
 pub(crate) async fn up(order: Order, emitter: Emitter) -> Result<Environment, UpError> {
     let start = Instant::now();
     let site = Site::prepare(&order)?;
-    let defects = Defect::of_plan(&order.plan);
+    // A scenario with a world of its own has its defects there.
+    let defects: Vec<Defect> = Defect::of_plan(&order.plan)
+        .into_iter()
+        .filter(|defect| !order.own_arcs.iter().any(|own| own == defect.turns_red()))
+        .collect();
 
     let base = phase(
         &emitter,
@@ -171,48 +79,31 @@ pub(crate) async fn up(order: Order, emitter: Emitter) -> Result<Environment, Up
     let controller = phase(
         &emitter,
         "ARC",
-        harness_arc::install(arc, &plane, site.ports, site.enclosed, &site.state, &site.logs),
+        harness_arc::install(arc.clone(), &plane, site.enclosed, &site.state, &site.logs),
     )
     .await?;
     await_usable(&plane.client, node.is_some()).await?;
     emitter.measured("plane usable", start.elapsed().as_secs_f64());
     tell_parts(&emitter, &ghes);
 
-    let mut cert_manager = cert_manager;
     if defects.contains(&Defect::CainjectorKilled)
-        && let Some(at) = cert_manager
+        && let Some(cainjector) = cert_manager
             .iter()
-            .position(|p| p.name() == "cert-manager-cainjector")
+            .find(|p| p.name() == "cert-manager-cainjector")
     {
-        cert_manager[at].kill_now().await;
+        cainjector.kill_now().await;
     }
-    let GhesSide {
-        server,
-        hand,
-        client,
-        ca,
-    } = ghes;
     Ok(Environment {
         order,
         emitter,
+        site,
         plane,
         node,
         cert_manager,
-        arc: controller,
-        arc_metrics: format!("http://127.0.0.1:{}/metrics", site.ports.arc_metrics),
-        server,
-        hand,
-        ghes: client,
-        ghes_ca: ca,
+        common_arc: arc,
+        common: Arc::new(World::new(ghes, controller)),
         recorder,
     })
-}
-
-struct GhesSide {
-    server: Server,
-    hand: Hand,
-    client: Ghes,
-    ca: String,
 }
 
 struct Base {
@@ -246,24 +137,11 @@ async fn base(order: &Order, site: &Site, emitter: &Emitter, defects: &[Defect])
         helm: parts.helm.clone(),
     });
     let ghes_and_arc = async {
-        let (ghes, token) = start_ghes(order, site, emitter, defects).await?;
-        let ca_file = site.state.join("ghes-ca.crt");
-        std::fs::write(&ca_file, &ghes.ca).map_err(|source| UpError::Files {
-            what: format!("write {ca_file}"),
-            source,
-        })?;
-        let subject = Subject {
-            manager: parts.arc_manager.clone(),
-            chart: parts.arc_chart.clone(),
-            helm: parts.helm.clone(),
-            version: order.plan.arc.clone(),
-            ghes_url: site.ghes_url(),
-            ghes_ca: ca_file,
-            token,
-            sync_period: order.plan.sync_period.clone(),
-            redactor: emitter.redactor().clone(),
-        };
-        let mut arc = harness_arc::prepare(subject, site.ports).await?;
+        let redactor = emitter.redactor();
+        let place = site.common_ghes(order);
+        let ghes = ghes::start(place, &order.checks, order.plan.list_max_age, redactor, defects).await?;
+        let subject = world::subject(order, &ghes, site.common_release(), redactor);
+        let mut arc = harness_arc::prepare(subject).await?;
         for defect in defects {
             arc.change(|manifest| defect.in_manifest(manifest));
         }
@@ -277,60 +155,6 @@ async fn base(order: &Order, site: &Site, emitter: &Emitter, defects: &[Defect])
         arc,
         ghes,
     })
-}
-
-async fn start_ghes(
-    order: &Order,
-    site: &Site,
-    emitter: &Emitter,
-    defects: &[Defect],
-) -> Result<(GhesSide, SecretString), UpError> {
-    // GHES's own CA: runners and controller must be told of it, as with a GHES that has a private one.
-    let ca = harness_cluster::RunCa::new("ghes-harness GHES CA")?;
-    let identity = ca.server(GHES_HOST, &[GHES_HOST, "localhost", "127.0.0.1"])?;
-    let (server, hand) = MockGhes::builder()
-        .world(tenant::world(&order.checks))
-        .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, site.ports.ghes)))
-        .tls(Some(TlsIdentity {
-            ca_pem: ca.pem().to_owned(),
-            cert_pem: identity.cert_pem,
-            key_pem: identity.key_pem,
-        }))
-        .ledger(order.folder.join("evidence/ledger"))
-        .data(site.state.join("ghes"))
-        .list_max_age(order.plan.list_max_age)
-        .redactor(emitter.redactor().clone())
-        .start()
-        .await?;
-    for defect in defects.iter().filter_map(|defect| defect.in_mock()) {
-        hand.seed_defect(defect).await;
-    }
-    for rule in defects.iter().filter_map(|defect| defect.in_answers()) {
-        hand.fault(rule);
-    }
-    let token = hand.pat().clone();
-    let url = site
-        .ghes_url()
-        .parse()
-        .map_err(|error: url::ParseError| UpError::Files {
-            what: format!("read the address {}", site.ghes_url()),
-            source: std::io::Error::other(error),
-        })?;
-    let client = Ghes::connect(Target {
-        url,
-        token: token.clone(),
-        ca_pem: Some(ca.pem().to_owned()),
-    })
-    .await?;
-    Ok((
-        GhesSide {
-            server,
-            hand,
-            client,
-            ca: ca.pem().to_owned(),
-        },
-        token,
-    ))
 }
 
 /// Definitions are established while the API server makes its own roles. kube-controller-manager comes after them: its garbage collector
@@ -403,7 +227,7 @@ async fn start_node(order: &Order, site: &Site, plane: &ControlPlane) -> Result<
             logs: Some(order.folder.join("evidence/pods")),
             host_files: vec![HostFile {
                 path: "/etc/hosts".into(),
-                content: enclosure::hosts(&[GHES_HOST]),
+                content: enclosure::hosts(&site::names(order.own_arcs.len())),
             }],
         },
     )

@@ -7,9 +7,10 @@ use serde_json::json;
 
 use crate::Environment;
 use crate::arc::resources;
+use crate::environment::World;
 
 /// Writes the evidence; what cannot be had is written down as such, for a failure must not hide another.
-pub(crate) async fn keep(environment: &Environment, namespace: &str, folder: &Utf8Path) {
+pub(crate) async fn keep(environment: &Environment, world: &World, namespace: &str, folder: &Utf8Path) {
     if let Err(error) = std::fs::create_dir_all(folder) {
         tracing::warn!(%folder, %error, "evidence is lost");
         return;
@@ -43,12 +44,12 @@ pub(crate) async fn keep(environment: &Environment, namespace: &str, folder: &Ut
     save(
         environment,
         &folder.join("arc-manager.log"),
-        &environment.arc_log(400),
+        &world.arc_log(400),
     );
     save(
         environment,
         &folder.join("requests.jsonl"),
-        &environment.recent_requests(300).await,
+        &world.recent_requests(300),
     );
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::lifeline::{self, Signal};
 use super::{Emitter, Order, schedule};
 use crate::Scenario;
-use crate::environment::{self, Environment};
+use crate::environment::{self, Environment, UpError};
 
 /// How long tear-down may take before the kernel does it.
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(8);
@@ -42,7 +42,7 @@ pub(crate) fn main(scenarios: &'static [Scenario]) -> Exit {
     }
     // Before any other thread of ours acts: mounts are the whole process's.
     let furnished = if order.enclosed {
-        environment::furnish()
+        environment::furnish(&order)
     } else {
         Ok(())
     };
@@ -82,17 +82,16 @@ async fn run(
         return finish(emitter, written).await;
     }
     let keep = order.plan.keep;
-    let selected: Vec<&'static Scenario> = scenarios
-        .iter()
-        .filter(|s| order.checks.contains(&(s.check)().id))
-        .collect();
+    let selected = scenarios.iter().filter(|s| order.checks.contains(&(s.check)().id));
+    let (own, common): (Vec<&'static Scenario>, Vec<&'static Scenario>) =
+        selected.partition(|s| order.own_arcs.contains(&(s.check)().id));
 
     let environment = tokio::select! {
         environment = environment::up(order, emitter.clone()) => environment,
         () = interrupted(&mut signals) => return finish(emitter, written).await,
     };
     let environment = match environment {
-        Ok(environment) => Arc::new(environment),
+        Ok(environment) => environment,
         Err(error) => {
             emitter.emit(Event::Broken {
                 message: error.to_string(),
@@ -101,19 +100,47 @@ async fn run(
             return finish(emitter, written).await;
         }
     };
-    tokio::select! {
-        () = schedule::run(selected, environment.clone()) => {
-            environment.tell_subject_health();
-            environment.tell_leaks();
-            if keep {
-                environment.announce_kept()?;
-                interrupted(&mut signals).await;
-            }
+    let mut environment = Arc::new(environment);
+    let done = tokio::select! {
+        done = checks(&mut environment, common, own) => Some(done),
+        () = interrupted(&mut signals) => None,
+    };
+    if let Some(done) = done {
+        if let Err(error) = done {
+            emitter.emit(Event::Broken {
+                message: error.to_string(),
+                exit: error.exit().code(),
+            });
         }
-        () = interrupted(&mut signals) => {}
+        environment.tell_health();
+        environment.tell_leaks();
+        if keep {
+            environment.announce_kept()?;
+            interrupted(&mut signals).await;
+        }
     }
     tear_down(environment, &emitter).await;
     finish(emitter, written).await
+}
+
+/// First the scenarios that share an ARC, then those that have their own. The common one works in every namespace, so both cannot be.
+async fn checks(
+    environment: &mut Arc<Environment>,
+    common: Vec<&'static Scenario>,
+    own: Vec<&'static Scenario>,
+) -> Result<(), UpError> {
+    schedule::run(common, environment.clone()).await;
+    if own.is_empty() {
+        return Ok(());
+    }
+    let alone = Arc::get_mut(environment).ok_or(UpError::Held)?;
+    alone.retire_common_arc().await?;
+    schedule::run(own, environment.clone()).await;
+    if environment.order.plan.keep {
+        let alone = Arc::get_mut(environment).ok_or(UpError::Held)?;
+        alone.resume_common_arc().await?;
+    }
+    Ok(())
 }
 
 async fn tear_down(environment: Arc<Environment>, emitter: &Emitter) {

@@ -20,6 +20,8 @@ pub(crate) struct Order {
     pub(crate) enclosed: bool,
     /// Ids of the checks to run.
     pub(crate) checks: Vec<String>,
+    /// Those of them that have an ARC and a GHES of their own.
+    pub(crate) own_arcs: Vec<String>,
     /// The real parts.
     pub(crate) parts: PartPaths,
 }

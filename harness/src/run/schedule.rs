@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use harness_model::{Check, Claim, Event, Failure, Verdict};
+use harness_model::{Check, Claim, Event, Exit, Failure, Verdict};
 use tokio::sync::{RwLock, Semaphore};
 use tokio::task::JoinSet;
 
 use super::evidence;
+use crate::environment::{UpError, World, make_namespace};
 use crate::scenario::failure;
 use crate::{Context, Environment, Scenario};
 
@@ -28,7 +29,8 @@ pub(crate) async fn run(scenarios: Vec<&'static Scenario>, environment: Arc<Envi
             let check = (scenario.check)();
             let _permit = permits.acquire().await;
             match check.claims {
-                Claim::SharedArc => {
+                // An own ARC keeps to its namespace as well: see `inside`, which gives those checks a turn of their own.
+                Claim::SharedArc | Claim::OwnArc(_) => {
                     let _shared = plane.read().await;
                     attempts(scenario, &check, &environment).await;
                 }
@@ -67,14 +69,28 @@ async fn one(scenario: &Scenario, check: &Check, environment: &Arc<Environment>,
     });
     let start = Instant::now();
     let folder = format!("evidence/checks/{namespace}");
-    let result = try_scenario(scenario, check, environment, &namespace).await;
+    let world = enter(check, environment, &namespace).await;
+    let result = match &world {
+        Ok(world) => {
+            let context = Context::new(
+                environment.clone(),
+                world.clone(),
+                check.id.clone(),
+                namespace.clone(),
+            );
+            try_scenario(scenario, context).await
+        }
+        Err(error) => Err(not_entered(error)),
+    };
     let (verdict, failure) = match result {
         Ok(()) => (Verdict::Pass, None),
         Err((verdict, failure)) => (verdict, Some(failure)),
     };
     let mut kept = None;
     if failure.is_some() {
-        evidence::keep(environment, &namespace, &environment.order.folder.join(&folder)).await;
+        let world = world.as_ref().unwrap_or_else(|_| environment.common());
+        let path = environment.order.folder.join(&folder);
+        evidence::keep(environment, world, &namespace, &path).await;
         kept = Some(folder);
     }
     emitter.emit(Event::CheckFinished {
@@ -87,40 +103,67 @@ async fn one(scenario: &Scenario, check: &Check, environment: &Arc<Environment>,
         rerun: rerun(&environment.order.plan, &check.id),
     });
     environment.leave(&namespace).await;
+    if let (Ok(world), Claim::OwnArc(_)) = (world, &check.claims) {
+        environment.tell(world.faults());
+        if let Some(world) = Arc::into_inner(world) {
+            environment.tell(world.down().await);
+        }
+    }
     verdict
 }
 
-async fn try_scenario(
-    scenario: &Scenario,
+/// The scenario's namespace and world: the common one, or one of its own.
+async fn enter(
     check: &Check,
     environment: &Arc<Environment>,
     namespace: &str,
-) -> Result<(), (Verdict, Failure)> {
-    let broken = |what: &str, seen: String, detail: Option<String>| {
+) -> Result<Arc<World>, UpError> {
+    if let Claim::OwnArc(claim) = &check.claims {
+        return World::own(environment, &check.id, namespace, claim)
+            .await
+            .map(Arc::new);
+    }
+    let world = environment.common().clone();
+    make_namespace(environment.client(), namespace, world.ghes_ca()).await?;
+    Ok(world)
+}
+
+fn not_entered(error: &UpError) -> (Verdict, Failure) {
+    // A subject that does not start is a failed subject; anything else leaves the claim untried.
+    let verdict = match error.exit() {
+        Exit::CheckFailed => Verdict::Fail,
+        _ => Verdict::Error,
+    };
+    let failure = Failure {
+        awaited: "the scenario's namespace, and the ARC and the GHES that it claims".to_owned(),
+        last_seen: error.to_string(),
+        detail: None,
+    };
+    (verdict, failure)
+}
+
+async fn try_scenario(scenario: &Scenario, context: Context) -> Result<(), (Verdict, Failure)> {
+    let broken = |what: &str, seen: String| {
         (
             Verdict::Error,
             Failure {
                 awaited: what.to_owned(),
                 last_seen: seen,
-                detail,
+                detail: None,
             },
         )
     };
-    let context = Context::enter(environment.clone(), check.id.clone(), namespace.to_owned())
-        .await
-        .map_err(|error| broken("the scenario's namespace", format!("{error:#}"), None))?;
     let attempt = std::panic::AssertUnwindSafe((scenario.run)(context)).catch_unwind();
     match tokio::time::timeout(LIMIT, attempt).await {
         Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(error))) => Err(match failure(&error) {
             Some(failure) => (Verdict::Fail, failure),
-            None => broken("the scenario to run", format!("{error:#}"), None),
+            None => broken("the scenario to run", format!("{error:#}")),
         }),
-        Ok(Err(panic)) => Err(broken("the scenario to run", panic_text(panic.as_ref()), None)),
+        Ok(Err(panic)) => Err(broken("the scenario to run", panic_text(panic.as_ref()))),
         Err(_) => Err(broken(
             "the scenario to end",
             format!("still running after {} s", LIMIT.as_secs()),
-            None,
         )),
     }
 }

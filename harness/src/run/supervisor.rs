@@ -11,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use harness_artifacts::{ArtifactError, Options, Resolved, Resolver};
 use harness_cluster::local::enclosure;
 use harness_model::{
-    Capability, Check, Event, Exit, FORMAT, INTERRUPT, Line, OutputFormat, Plan, Profile, SkipReason,
+    Capability, Check, Claim, Event, Exit, FORMAT, INTERRUPT, Line, OutputFormat, Plan, Profile, SkipReason,
 };
 use harness_report::{LOG_FILE, Style, earned_exit};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -206,6 +206,11 @@ async fn carry_out(
         run_id: run_id.to_owned(),
         folder: folder.to_owned(),
         enclosed: refusal.is_none(),
+        own_arcs: checks
+            .iter()
+            .filter(|check| matches!(check.claims, Claim::OwnArc(_)))
+            .map(|check| check.id.clone())
+            .collect(),
         checks: checks.into_iter().map(|check| check.id).collect(),
         parts: paths(&parts)?,
         plan,

@@ -1,70 +1,49 @@
 //! What a scenario may act on: its namespace, its tenant on GHES, and eyes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use harness_arc::resources;
-use harness_cluster::{Applier, ApplyError, MetricsError, Process, Sample, Seen, scrape, watch_object};
+use harness_cluster::{Applier, ApplyError, MetricsError, Process, Sample, scrape};
 use harness_ghes::Ghes;
 use harness_model::{Event, Measurement};
-use k8s_openapi::api::core::v1::{Event as KubernetesEvent, ServiceAccount};
+use k8s_openapi::api::core::v1::Event as KubernetesEvent;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client};
 use mock_ghes::Hand;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::process::Command;
 
 use super::{Desk, Trail, Unmet};
 use crate::Environment;
-use crate::environment::{Defect, GHES_CA, Tenant};
+use crate::environment::{Defect, Tenant, World};
 
 /// One attempt at one check.
 #[derive(Clone)]
 pub struct Context {
     environment: Arc<Environment>,
+    world: Arc<World>,
     id: String,
     namespace: String,
     tenant: Tenant,
 }
 
 impl Context {
-    /// Makes the namespace, with GHES's CA in it, and waits until pods are admitted there.
-    pub(crate) async fn enter(
+    /// A scenario's view of its namespace and its world.
+    pub(crate) fn new(
         environment: Arc<Environment>,
+        world: Arc<World>,
         id: String,
         namespace: String,
-    ) -> anyhow::Result<Context> {
-        let client = environment.client().clone();
-        let mut applier = Applier::new(client.clone());
-        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
-        applier.apply(&object, "").await?;
-        let ca = json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": { "name": GHES_CA },
-            "data": { "ca.crt": environment.ghes_ca() },
-        });
-        applier.apply(&ca, &namespace).await?;
-        let accounts: Api<ServiceAccount> = Api::namespaced(client, &namespace);
-        let deadline = Duration::from_secs(30);
-        watch_object(
-            accounts,
-            "default",
-            "the namespace's default service account",
-            deadline,
-            |account| account.map_or_else(|| Seen::NotYet("none".to_owned()), |_| Seen::Yes(())),
-        )
-        .await
-        // Not the subject's doing: the claim is not tried yet.
-        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    ) -> Context {
         let tenant = Tenant::of(&id);
-        Ok(Context {
+        Context {
             environment,
+            world,
             id,
             namespace,
             tenant,
-        })
+        }
     }
 
     /// The scenario's namespace.
@@ -88,18 +67,29 @@ impl Context {
     /// GHES, from a user's side.
     #[must_use]
     pub fn ghes(&self) -> &Ghes {
-        self.environment.ghes()
+        self.world.ghes()
     }
 
     /// GHES's ledger; only for scenarios that declare `Ledger`.
     #[must_use]
     pub fn hand(&self) -> &Hand {
-        self.environment.hand()
+        self.world.hand()
     }
 
     /// cert-manager's and ARC's programs.
     pub fn programs(&self) -> impl Iterator<Item = &Process> {
-        self.environment.programs()
+        self.environment.cert_manager().iter().chain(self.world.managers())
+    }
+
+    /// ARC's manager programs.
+    #[must_use]
+    pub fn managers(&self) -> &[Process] {
+        self.world.managers()
+    }
+
+    /// Kills one of ARC's managers; only for scenarios that claim an ARC of their own.
+    pub async fn kill_manager(&self, manager: usize) {
+        self.world.kill(manager).await;
     }
 
     /// The chart that ARC was installed from.
@@ -168,12 +158,13 @@ impl Context {
         });
     }
 
-    /// What ARC's manager exposes as metrics now.
+    /// What one of ARC's managers exposes as metrics now.
     ///
     /// # Errors
     /// [`MetricsError`].
-    pub async fn arc_metrics(&self) -> Result<Vec<Sample>, MetricsError> {
-        scrape(self.environment.arc_metrics()).await
+    pub async fn arc_metrics(&self, manager: usize) -> Result<Vec<Sample>, MetricsError> {
+        let address = self.world.metrics().get(manager).map_or("", String::as_str);
+        scrape(address).await
     }
 
     /// Applies a manifest that must be admitted.

@@ -4,6 +4,7 @@
 //! Entered with util-linux's `unshare`, which works for root and for ordinary users alike (user_namespaces(7)). What it is not: a sandbox
 //! against hostile programs; the file system outside `/run` is the host's.
 
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -74,12 +75,12 @@ pub fn enter(program: &Utf8Path) -> Command {
     command
 }
 
-/// Called by the first process inside: brings up loopback and the plane's address, gives the run its own `/run`, and makes `names` resolve
-/// to loopback.
+/// Called by the first process inside: brings up loopback and the plane's address, gives the run its own `/run`, and makes each of `names`
+/// resolve to its address.
 ///
 /// # Errors
 /// [`EnclosureError`].
-pub fn furnish(names: &[&str]) -> Result<(), EnclosureError> {
+pub fn furnish(names: &[(String, IpAddr)]) -> Result<(), EnclosureError> {
     ip(&["link", "set", "lo", "up"])?;
     ip(&["address", "add", &format!("{ADDRESS}/32"), "dev", "lo"])?;
     mount(
@@ -110,10 +111,11 @@ pub fn furnish(names: &[&str]) -> Result<(), EnclosureError> {
 
 /// The hosts file of the plane.
 #[must_use]
-pub fn hosts(names: &[&str]) -> String {
+pub fn hosts(names: &[(String, IpAddr)]) -> String {
     let mut text = String::from("127.0.0.1 localhost\n::1 localhost\n");
-    for name in names {
-        text.push_str("127.0.0.1 ");
+    for (name, address) in names {
+        text.push_str(&address.to_string());
+        text.push(' ');
         text.push_str(name);
         text.push('\n');
     }
@@ -155,8 +157,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_resolves_to_loopback() {
-        let text = hosts(&["ghes.test"]);
+    fn every_name_resolves_to_its_address() {
+        let text = hosts(&[("ghes.test".to_owned(), IpAddr::from([127, 0, 0, 1]))]);
 
         assert_eq!(text, "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 ghes.test\n");
     }

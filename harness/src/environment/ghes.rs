@@ -1,0 +1,89 @@
+//! The mock GHES of a world: started, with a user's client to it.
+
+use camino::Utf8PathBuf;
+use harness_ghes::{Ghes, Target};
+use harness_model::Redactor;
+use mock_ghes::{Hand, MockGhes, Server, TlsIdentity};
+use secrecy::SecretString;
+
+use super::error::UpError;
+use super::site::GhesPlace;
+use super::{Defect, tenant};
+
+/// A running GHES, from all its sides.
+pub(crate) struct GhesSide {
+    pub(crate) server: Server,
+    /// Its ledger and faults.
+    pub(crate) hand: Hand,
+    /// A user's client.
+    pub(crate) client: Ghes,
+    /// The certificate that its own is signed with.
+    pub(crate) ca: String,
+    /// A file with it.
+    pub(crate) ca_file: Utf8PathBuf,
+    /// What ARC authenticates with.
+    pub(crate) token: SecretString,
+    pub(crate) url: String,
+}
+
+/// Starts a GHES with a tenant for each of these checks.
+pub(crate) async fn start(
+    place: GhesPlace,
+    checks: &[String],
+    list_max_age: u64,
+    redactor: &Redactor,
+    defects: &[Defect],
+) -> Result<GhesSide, UpError> {
+    // GHES's own CA: runners and controller must be told of it, as with a GHES that has a private one.
+    let ca = harness_cluster::RunCa::new("ghes-harness GHES CA")?;
+    let address = place.address.ip().to_string();
+    let identity = ca.server(&place.host, &[&place.host, "localhost", &address])?;
+    let files = |path: &Utf8PathBuf| {
+        let what = format!("write {path}");
+        move |source| UpError::Files { what, source }
+    };
+    let ca_file = place.state.join("ca.crt");
+    std::fs::create_dir_all(&place.state)
+        .and_then(|()| std::fs::write(&ca_file, ca.pem()))
+        .map_err(files(&ca_file))?;
+    let (server, hand) = MockGhes::builder()
+        .world(tenant::world(checks))
+        .listen(place.address)
+        .tls(Some(TlsIdentity {
+            ca_pem: ca.pem().to_owned(),
+            cert_pem: identity.cert_pem,
+            key_pem: identity.key_pem,
+        }))
+        .ledger(place.ledger)
+        .data(place.state.join("data"))
+        .list_max_age(list_max_age)
+        .redactor(redactor.clone())
+        .start()
+        .await?;
+    for defect in defects.iter().filter_map(|defect| defect.in_mock()) {
+        hand.seed_defect(defect).await;
+    }
+    for rule in defects.iter().filter_map(|defect| defect.in_answers()) {
+        hand.fault(rule);
+    }
+    let token = hand.pat().clone();
+    let url = place.url.parse().map_err(|error: url::ParseError| UpError::Files {
+        what: format!("read the address {}", place.url),
+        source: std::io::Error::other(error),
+    })?;
+    let client = Ghes::connect(Target {
+        url,
+        token: token.clone(),
+        ca_pem: Some(ca.pem().to_owned()),
+    })
+    .await?;
+    Ok(GhesSide {
+        server,
+        hand,
+        client,
+        ca: ca.pem().to_owned(),
+        ca_file,
+        token,
+        url: place.url,
+    })
+}

@@ -8,6 +8,7 @@ mod error;
 mod ghes;
 pub mod kept;
 mod namespace;
+mod node;
 mod site;
 mod tenant;
 mod world;
@@ -19,6 +20,7 @@ use harness_cluster::local::{ControlPlane, enclosure};
 use harness_cluster::{Process, Recorder};
 use harness_model::{Event, Exit};
 use harness_node::Node;
+use k8s_openapi::api::core::v1::Taint;
 use kube::Client;
 use kube::api::DeleteParams;
 
@@ -83,6 +85,11 @@ impl Environment {
     /// The defects that the run was seeded with.
     pub(crate) fn defects(&self) -> Vec<Defect> {
         Defect::of_plan(&self.order.plan)
+    }
+
+    /// A further node, on which only pods that tolerate this taint run.
+    pub(crate) async fn extra_node(&self, name: &str, taint: Taint) -> Result<Node, UpError> {
+        node::start(&self.order, &self.site, &self.plane, name, vec![taint]).await
     }
 
     /// cert-manager's programs.

@@ -4,8 +4,10 @@
 
 mod admission;
 mod ephemeral;
+mod failover;
 mod fleet;
 mod metrics;
+mod node_lost;
 mod outage;
 mod overrides;
 mod pods;
@@ -33,11 +35,15 @@ pub static CATALOGUE: &[Scenario] = &[
     overrides::WEEKEND,
     metrics::PERCENTAGE_RUNNERS_BUSY,
     outage::CONTROLLER,
+    outage::RUNNER,
+    failover::LEADER,
     pods::IDLE_DELETED,
     pods::BUSY_DELETED,
+    node_lost::LOST,
     ephemeral::VOLUME,
     scaling::ADJUSTMENT,
     scaling::BUSY_SURVIVE,
     // Runs alone: last, so that nothing waits for it.
     scaling::LADDER,
+    scaling::SIXTY_FOUR,
 ];

@@ -1,7 +1,7 @@
-//! GHES is away for a while.
+//! GHES is away for a while: for the controller, or for the runner alone.
 //!
-//! Source: ARC's runner controller. Not covered: an outage of the list of runners, or one
-//! that begins while jobs run.
+//! Source: ARC's runner controller, and the guide's sentence that a runner which cannot reach GHES stays Pending: that is so only when the
+//! controller cannot either. Not covered: an outage of the list of runners, or one that begins while jobs run.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
 use harness::mock_ghes::{FaultKind, FaultRule};
-use harness::model::{Capability, Check, Claim, Profile};
+use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, expect};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -36,6 +36,32 @@ pub(crate) const CONTROLLER: Scenario = Scenario {
     run: |context| controller(context).boxed(),
 };
 
+pub(crate) const RUNNER: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "outage::runner".into(),
+        claim: "while GHES refuses the runner alone, its pod runs, is registered nowhere, gives up after ten tries and is replaced; \
+                afterwards a runner registers by itself"
+            .into(),
+        grounds: "the runner image's startup script: ten tries, then the container ends; the guide says that such a runner stays Pending"
+            .into(),
+        not_covered: "a GHES that does not answer at all; an outage that begins while runners are registered".into(),
+        profile: Profile::Core,
+        needs: vec![Capability::RunPods, Capability::Ledger, Capability::ForceFault],
+        // The refused route is every runner's.
+        claims: Claim::OwnArc(OwnArc::default()),
+        pains: vec![10],
+    }
+    },
+    run: |context| runner(context).boxed(),
+};
+
+/// Where a runner trades its token, whatever its scope.
+const RUNNER_REGISTRATION: &str = "/api/v3/actions/runner-registration";
+
+/// How often a runner tries.
+const RUNNER_TRIES: usize = 10;
+
 const EVENT: (&str, &str) = ("Warning", "FailedUpdateRegistrationToken");
 
 /// So many refused tries show that ARC goes on trying.
@@ -57,7 +83,7 @@ async fn controller(context: Context) -> anyhow::Result<()> {
     context.apply(&context.runner_deployment()?).await?;
 
     let runner = await_warning(&context).await?;
-    await_tries(&context, &path).await?;
+    await_refused(&context, &path, TRIES).await?;
     let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
     let pods = pods.list(&ListParams::default()).await.context("list the pods")?;
     let names: Vec<String> = pods
@@ -89,6 +115,95 @@ async fn controller(context: Context) -> anyhow::Result<()> {
         online,
     )?;
     Ok(())
+}
+
+async fn runner(context: Context) -> anyhow::Result<()> {
+    context.hand().fault(FaultRule {
+        target: RUNNER_REGISTRATION.to_owned(),
+        method: None,
+        kind: FaultKind::Status(503),
+        count: None,
+        until: None,
+    });
+    context.apply(&context.runner_deployment()?).await?;
+
+    let start = Instant::now();
+    let first = await_phase(&context, "Running").await?;
+    await_refused(&context, RUNNER_REGISTRATION, RUNNER_TRIES).await?;
+    let second = await_replaced(&context, &first).await?;
+    context.measure(
+        "a pod that cannot register replaced",
+        start.elapsed().as_secs_f64(),
+        "s",
+    );
+    context.observe(format!(
+        "{first} was Running, not Pending as the guide says, ended after {RUNNER_TRIES} tries, and {second} took its place"
+    ));
+    let listed = context.ghes().runners(&context.tenant().enterprise()).await;
+    let listed = listed.context("list the runners")?;
+    expect(
+        "no runner registered while GHES refuses runners",
+        listed.is_empty(),
+        fleet::described(&listed),
+    )?;
+
+    context
+        .hand()
+        .clear_fault(RUNNER_REGISTRATION)
+        .await
+        .context("end the outage")?;
+    let end = Instant::now();
+    fleet::await_another(&context, &BTreeSet::from([first])).await?;
+    context.measure(
+        "end of the runner's outage to a runner online",
+        end.elapsed().as_secs_f64(),
+        "s",
+    );
+    Ok(())
+}
+
+/// The name of the scenario's one pod, once it is in this phase.
+async fn await_phase(context: &Context, phase: &str) -> anyhow::Result<String> {
+    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
+    let name = eventually(&format!("a pod {phase}"), fleet::DEADLINE, || async {
+        let pods = match pods.list(&ListParams::default()).await {
+            Ok(pods) => pods.items,
+            Err(error) => return Seen::NotYet(error.to_string()),
+        };
+        let seen: Vec<(String, String)> = pods
+            .into_iter()
+            .map(|pod| {
+                let phase = pod.status.and_then(|status| status.phase);
+                (pod.metadata.name.unwrap_or_default(), phase.unwrap_or_default())
+            })
+            .collect();
+        match seen.iter().find(|(_, seen)| seen == phase) {
+            Some((name, _)) => Seen::Yes(name.clone()),
+            None => Seen::NotYet(format!("{seen:?}")),
+        }
+    })
+    .await?;
+    Ok(name)
+}
+
+/// The Runner that is there in place of this one.
+async fn await_replaced(context: &Context, first: &str) -> anyhow::Result<String> {
+    let next = eventually(
+        &format!("Runner {first} gone after {RUNNER_TRIES} tries, and another in its place"),
+        fleet::DEADLINE,
+        || async {
+            match fleet::runner_objects(context).await {
+                Ok(names) if !names.contains(first) => names
+                    .into_iter()
+                    .next()
+                    .map_or_else(|| Seen::NotYet("no Runner".to_owned()), Seen::Yes),
+                Ok(names) => Seen::NotYet(format!("{names:?}")),
+                Err(error) => Seen::NotYet(format!("{error:#}")),
+            }
+        },
+    )
+    .await?;
+    Ok(next)
 }
 
 /// The Runner that has the event.
@@ -126,9 +241,9 @@ async fn await_warning(context: &Context) -> anyhow::Result<String> {
     Ok(found)
 }
 
-async fn await_tries(context: &Context, path: &str) -> anyhow::Result<()> {
+async fn await_refused(context: &Context, path: &str, tries: usize) -> anyhow::Result<()> {
     eventually(
-        &format!("{TRIES} refused requests for a registration token"),
+        &format!("{tries} refused requests to {path}"),
         fleet::DEADLINE,
         || async {
             let refused = context
@@ -138,7 +253,7 @@ async fn await_tries(context: &Context, path: &str) -> anyhow::Result<()> {
                 .iter()
                 .filter(|r| r.status == Some(503))
                 .count();
-            if refused >= TRIES {
+            if refused >= tries {
                 Seen::Yes(())
             } else {
                 Seen::NotYet(refused.to_string())

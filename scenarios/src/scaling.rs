@@ -70,8 +70,26 @@ pub(crate) const BUSY_SURVIVE: Scenario = Scenario {
     run: |context| busy_survive(context).boxed(),
 };
 
+pub(crate) const SIXTY_FOUR: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "scaling::sixty-four".into(),
+        claim: "64 runners are there at once, each with a job of its own in progress, and all 64 jobs succeed".into(),
+        grounds: "the guide: replicas is the number of runners; ARC's documentation names no limit".into(),
+        not_covered: "jobs with load".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::RunPods],
+        claims: Claim::WholePlane,
+        pains: vec![3],
+    }
+    },
+    run: |context| sixty_four(context).boxed(),
+};
+
 /// Sixteen registrations take some seconds on two cores.
 const DEADLINE: Duration = Duration::from_secs(40);
+/// Sixty-four take as many times longer.
+const MANY: Duration = Duration::from_secs(90);
 /// In place of the guide's 300 s (`fixtures/deviations.toml`).
 const DELAY: Duration = Duration::from_secs(5);
 /// ARC stores the time of the last scale-out without fractions of a second.
@@ -104,6 +122,29 @@ async fn ladder(context: Context) -> anyhow::Result<()> {
 
     steps(&context, &trail, &[2, 4, 8, 16], &[8, 4, 2])?;
     no_early_fall(&context, &trail, sixteen)?;
+    follow(&context, run).await?;
+    Ok(())
+}
+
+async fn sixty_four(context: Context) -> anyhow::Result<()> {
+    const COUNT: usize = 64;
+    let desk = context.desk().await?;
+    let tickets: Vec<String> = (1..=COUNT).map(|ticket| ticket.to_string()).collect();
+    let run = visit(&context, &context.tenant().repository(), &desk, &tickets).await?;
+    let mut manifest = context.runner_deployment()?;
+    manifest["spec"]["replicas"] = json!(COUNT);
+    let start = Instant::now();
+    context.apply(&manifest).await?;
+
+    let visits = desk.waiting(COUNT, MANY).await?;
+    context.measure("64 jobs in progress on 64 runners", start.elapsed().as_secs_f64(), "s");
+    let runners: BTreeSet<&String> = visits.iter().map(|visit| &visit.runner).collect();
+    expect(
+        format!("{COUNT} jobs in progress on {COUNT} runners"),
+        runners.len() == COUNT,
+        format!("{runners:?}"),
+    )?;
+    desk.let_all_go();
     follow(&context, run).await?;
     Ok(())
 }

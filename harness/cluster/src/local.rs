@@ -4,5 +4,5 @@ mod control_plane;
 pub mod enclosure;
 mod ports;
 
-pub use control_plane::{ControlPlane, PlaneError, PlaneParts};
+pub use control_plane::{ControlPlane, NODE_GRACE, PlaneError, PlaneParts};
 pub use ports::Ports;

@@ -30,13 +30,15 @@ pub enum Defect {
     WideOrganization,
     /// Of a scope's runners, no more than five are shown as busy.
     FewBusy,
+    /// Of a scope's runners, the third busy one is shown as idle.
+    ThirdIdle,
     /// In a matrix of more than 32 jobs, the last has the first one's values.
     RepeatLeg,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 11] = [
+    pub const ALL: [Defect; 12] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -47,6 +49,7 @@ impl Defect {
         Defect::WideRepository,
         Defect::WideOrganization,
         Defect::FewBusy,
+        Defect::ThirdIdle,
         Defect::RepeatLeg,
     ];
 
@@ -64,6 +67,7 @@ impl Defect {
             Defect::WideRepository => "wide-repository",
             Defect::WideOrganization => "wide-organization",
             Defect::FewBusy => "few-busy",
+            Defect::ThirdIdle => "third-idle",
             Defect::RepeatLeg => "repeat-leg",
         }
     }

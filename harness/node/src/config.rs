@@ -1,8 +1,10 @@
 //! What a node is told at start.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use k8s_openapi::api::core::v1::Taint;
 
 use crate::images::ImageTable;
 
@@ -50,4 +52,8 @@ pub struct NodeConfig {
     pub logs: Option<Utf8PathBuf>,
     /// Files that every container finds.
     pub host_files: Vec<HostFile>,
+    /// How long its lease lasts, in whole seconds; it is renewed every quarter of that. A kubelet has 40 s.
+    pub lease: Duration,
+    /// Taints that it is registered with.
+    pub taints: Vec<Taint>,
 }

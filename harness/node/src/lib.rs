@@ -45,7 +45,6 @@ pub use images::{ImageTable, Program};
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -111,7 +110,6 @@ pub(crate) struct Shared {
 /// A running node. Dropping it ends its tasks and kills its containers without waiting for them.
 pub struct Node {
     shared: Arc<Shared>,
-    heartbeat: watch::Sender<bool>,
 }
 
 /// Registers the node (Ready at once) and begins to run the pods assigned to it.
@@ -133,7 +131,6 @@ pub async fn start(client: kube::Client, config: NodeConfig) -> Result<Node, Nod
     );
     let port = server::start(&config, logs.clone(), &tasks, closing.clone())?;
     let events = Events::start(client.clone(), &config.name, &tasks, closing.clone());
-    let heartbeat = watch::Sender::new(true);
     let config = NodeConfig { port, ..config };
     let shared = Arc::new(Shared {
         client,
@@ -146,16 +143,17 @@ pub async fn start(client: kube::Client, config: NodeConfig) -> Result<Node, Nod
     register::register(&shared).await?;
     shared
         .tasks
-        .spawn(register::keep_alive(Arc::clone(&shared), heartbeat.subscribe()));
+        .spawn(register::keep_alive(Arc::clone(&shared)));
     shared.tasks.spawn(pods::run(Arc::clone(&shared)));
-    Ok(Node { shared, heartbeat })
+    Ok(Node { shared })
 }
 
 impl Node {
     /// How long [`Node::shutdown`] waits for containers to be gone.
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
-    /// Kills every container, keeps their logs, and ends the node's tasks. Objects in the API stay as they are.
+    /// Kills every container, keeps their logs, and ends the node's tasks, as a machine that loses its power. Objects in the API stay as they
+    /// are: after its grace period kube-controller-manager finds the node lost.
     ///
     /// # Errors
     /// [`NodeError::Shutdown`] when something is still running after ten seconds.
@@ -169,16 +167,6 @@ impl Node {
                 left: self.shared.tasks.len(),
                 seconds: Self::PATIENCE.as_secs(),
             })
-    }
-
-    /// Stops renewing the lease and the status: after its grace period kube-controller-manager finds the node lost.
-    pub fn pause_lease(&self) {
-        self.heartbeat.send_replace(false);
-    }
-
-    /// Renews the lease and the status again, at once.
-    pub fn resume_lease(&self) {
-        self.heartbeat.send_replace(true);
     }
 
     /// The port of the log server.

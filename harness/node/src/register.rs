@@ -7,23 +7,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{
-    DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeStatus, NodeSystemInfo,
+    DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeSpec, NodeStatus,
+    NodeSystemInfo,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference, Time};
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
-use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::downward::ALLOCATABLE;
 use crate::{NodeError, Shared};
 
-/// A kubelet's: the lease every ten seconds, the status every five minutes when nothing changed.
-const LEASE_EVERY: Duration = Duration::from_secs(10);
+/// A kubelet's: the status every five minutes when nothing changed.
 const STATUS_EVERY: Duration = Duration::from_secs(300);
-const LEASE_SECONDS: i32 = 40;
 const LEASES: &str = "kube-node-lease";
 const VERSION: &str = concat!("harness-node-v", env!("CARGO_PKG_VERSION"));
 
@@ -42,8 +40,11 @@ pub(crate) async fn register(node: &Shared) -> Result<(), NodeError> {
             labels: Some(labels.clone()),
             ..ObjectMeta::default()
         },
+        spec: Some(NodeSpec {
+            taints: Some(node.config.taints.clone()).filter(|taints| !taints.is_empty()),
+            ..NodeSpec::default()
+        }),
         status: Some(status(node, Timestamp::now())),
-        ..Node::default()
     };
     match nodes.create(&PostParams::default(), &object).await {
         Ok(_) => Ok(()),
@@ -59,9 +60,9 @@ pub(crate) async fn register(node: &Shared) -> Result<(), NodeError> {
     }
 }
 
-/// Renews lease and status while `beating` says so, until the node goes down.
-pub(crate) async fn keep_alive(node: Arc<Shared>, mut beating: watch::Receiver<bool>) {
-    let mut lease_due = interval(LEASE_EVERY);
+/// Renews lease and status until the node goes down.
+pub(crate) async fn keep_alive(node: Arc<Shared>) {
+    let mut lease_due = interval(node.config.lease / 4);
     let mut status_due = interval(STATUS_EVERY);
     for due in [&mut lease_due, &mut status_due] {
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -71,12 +72,7 @@ pub(crate) async fn keep_alive(node: Arc<Shared>, mut beating: watch::Receiver<b
             () = node.closing.cancelled() => return,
             _ = lease_due.tick() => (true, false),
             _ = status_due.tick() => (false, true),
-            // Resumed: whatever was thought of the node meanwhile is put right at once.
-            Ok(()) = beating.changed() => (true, true),
         };
-        if !*beating.borrow_and_update() {
-            continue;
-        }
         if lease && let Err(error) = renew(&node).await {
             tracing::warn!(%error, "the node's lease was not renewed");
             lease_due.reset_after(Duration::from_secs(1));
@@ -92,7 +88,7 @@ async fn renew(node: &Shared) -> Result<(), kube::Error> {
     let name = &node.config.name;
     let leases = Api::<Lease>::namespaced(node.client.clone(), LEASES);
     let renewed = Some(MicroTime(Timestamp::now()));
-    let patch = json!({"spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": renewed}});
+    let patch = json!({"spec": {"holderIdentity": name, "leaseDurationSeconds": node.config.lease.as_secs(), "renewTime": renewed}});
     match leases
         .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
         .await
@@ -121,7 +117,7 @@ async fn renew(node: &Shared) -> Result<(), kube::Error> {
         },
         spec: Some(LeaseSpec {
             holder_identity: Some(name.clone()),
-            lease_duration_seconds: Some(LEASE_SECONDS),
+            lease_duration_seconds: i32::try_from(node.config.lease.as_secs()).ok(),
             renew_time: renewed,
             ..LeaseSpec::default()
         }),

@@ -227,6 +227,8 @@ mod tests {
             service_host: ("127.0.0.1".to_owned(), 443),
             logs: None,
             host_files: Vec::new(),
+            lease: std::time::Duration::from_secs(40),
+            taints: Vec::new(),
         };
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         let port = start(&config, logs, &tasks, closing.clone()).expect("the server must start");

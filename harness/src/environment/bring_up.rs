@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use camino::Utf8Path;
 use harness_arc::{Arc as ArcChart, CertManager, CertManagerParts};
-use harness_cluster::local::{ControlPlane, PlaneParts, enclosure};
+use harness_cluster::local::{ControlPlane, PlaneParts};
 use harness_cluster::{Applier, Process, Recorder, Seen, WaitError, watch_object};
 use harness_model::{Event, Origin, Part};
-use harness_node::{HostFile, ImageTable, Node, NodeConfig, Tls};
+use harness_node::Node;
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
 use kube::api::ApiResource;
 use kube::{Api, Client};
@@ -16,7 +15,8 @@ use serde_json::json;
 
 use super::error::UpError;
 use super::ghes::{self, GhesSide};
-use super::site::{self, Site};
+use super::node::{self, NODE};
+use super::site::Site;
 use super::world::{self, World};
 use super::{Defect, Environment};
 use crate::arc::resources;
@@ -24,9 +24,6 @@ use crate::run::{Emitter, Order};
 
 /// How long a part of the environment may take to get ready.
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// The node's name.
-const NODE: &str = "local";
 
 /// Tells the beginning and the end of a phase.
 async fn phase<T, E>(
@@ -184,7 +181,7 @@ async fn node_and_cert_manager(
         if !site.enclosed {
             return Ok(None);
         }
-        start_node(order, site, plane).await.map(Some)
+        node::start(order, site, plane, NODE, Vec::new()).await.map(Some)
     };
     let cert_manager = async {
         let installed = cert_manager
@@ -200,39 +197,6 @@ async fn node_and_cert_manager(
         installed.map_err(UpError::from)
     };
     tokio::try_join!(node, cert_manager)
-}
-
-async fn start_node(order: &Order, site: &Site, plane: &ControlPlane) -> Result<Node, UpError> {
-    let kubeconfig = plane.user("node", &format!("system:node:{NODE}"), "system:nodes")?;
-    let client = plane.client_for(&kubeconfig).await?;
-    let serving = plane
-        .ca
-        .server(&format!("system:node:{NODE}"), &[NODE, &site.address.to_string()])?;
-    let programs = Utf8Path::new(&order.plan.programs);
-    let node = harness_node::start(
-        client,
-        NodeConfig {
-            name: NODE.to_owned(),
-            address: site.address,
-            port: site.ports.node,
-            serving: Tls {
-                cert_pem: serving.cert_pem,
-                key_pem: serving.key_pem,
-            },
-            client_ca_pem: plane.ca.pem().to_owned(),
-            state: site.state.join("node"),
-            pod_init: programs.join("pod-init"),
-            images: ImageTable::standard(programs.join("runner")),
-            service_host: (site.address.to_string(), site.ports.api_server),
-            logs: Some(order.folder.join("evidence/pods")),
-            host_files: vec![HostFile {
-                path: "/etc/hosts".into(),
-                content: enclosure::hosts(&site::names(order.own_arcs.len())),
-            }],
-        },
-    )
-    .await?;
-    Ok(node)
 }
 
 /// Usable means: pods are admitted (the default service account exists) and have where to run.

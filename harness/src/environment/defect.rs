@@ -45,15 +45,27 @@ pub enum Defect {
     FewBusy,
     /// The last job of a large matrix has the first one's values.
     RepeatLeg,
-    /// The autoscaler's definition loses `scaleDownAdjustment`.
-    AdjustmentPruned,
+    /// The autoscaler removes three runners at a time in place of two.
+    LargeAdjustment,
     /// The removal of a busy runner is answered 403 in place of 422, which ARC takes for done.
     BusyForbidden,
+    /// GHES gives registration tokens although it is said to be away.
+    LeakyOutage,
+    /// An outage of GHES for runners does not end.
+    StuckRunnerOutage,
+    /// The two managers run without leader election.
+    NoElection,
+    /// Runner pods tolerate a lost node for ever.
+    Tolerant,
+    /// The RunnerDeployment has one runner fewer.
+    OneShort,
+    /// The mock shows the third busy runner of a scope as idle.
+    ThirdIdle,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 20] = [
+    pub const ALL: [Defect; 26] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -72,8 +84,14 @@ impl Defect {
         Defect::WideOrganization,
         Defect::FewBusy,
         Defect::RepeatLeg,
-        Defect::AdjustmentPruned,
+        Defect::LargeAdjustment,
         Defect::BusyForbidden,
+        Defect::LeakyOutage,
+        Defect::StuckRunnerOutage,
+        Defect::NoElection,
+        Defect::Tolerant,
+        Defect::OneShort,
+        Defect::ThirdIdle,
     ];
 
     /// As `--defect` takes it.
@@ -98,8 +116,14 @@ impl Defect {
             Defect::WideOrganization => "wide-organization",
             Defect::FewBusy => "few-busy",
             Defect::RepeatLeg => "repeat-leg",
-            Defect::AdjustmentPruned => "adjustment-pruned",
+            Defect::LargeAdjustment => "large-adjustment",
             Defect::BusyForbidden => "busy-forbidden",
+            Defect::LeakyOutage => "leaky-outage",
+            Defect::StuckRunnerOutage => "stuck-runner-outage",
+            Defect::NoElection => "no-election",
+            Defect::Tolerant => "tolerant",
+            Defect::OneShort => "one-short",
+            Defect::ThirdIdle => "third-idle",
         }
     }
 
@@ -127,8 +151,14 @@ impl Defect {
             Defect::WideOrganization => "GHES gives an organization's runner jobs of another organization",
             Defect::FewBusy => "GHES shows no more than five runners of a scope as busy",
             Defect::RepeatLeg => "GHES gives the last job of a large matrix the first one's values",
-            Defect::AdjustmentPruned => "the autoscaler's definition does not know scaleDownAdjustment",
+            Defect::LargeAdjustment => "the autoscaler removes three runners at a time in place of two",
             Defect::BusyForbidden => "GHES answers 403 to a removal, also of a busy runner",
+            Defect::LeakyOutage => "GHES gives registration tokens although it is said to be away",
+            Defect::StuckRunnerOutage => "an outage of GHES for runners does not end",
+            Defect::NoElection => "the two managers run without leader election",
+            Defect::Tolerant => "runner pods tolerate a lost node for ever",
+            Defect::OneShort => "the RunnerDeployment has one runner fewer",
+            Defect::ThirdIdle => "GHES shows the third busy runner of a scope as idle",
         }
     }
 
@@ -147,13 +177,17 @@ impl Defect {
             Defect::EffectiveTimePast => "pods::idle-deleted",
             Defect::NoGrace => "pods::busy-deleted",
             Defect::OneOff => "overrides::weekend",
-            Defect::EagerAutoscaler => "metrics::percentage-runners-busy",
-            Defect::StuckOutage => "outage::controller",
+            Defect::EagerAutoscaler | Defect::ThirdIdle => "metrics::percentage-runners-busy",
+            Defect::StuckRunnerOutage => "outage::runner",
+            Defect::NoElection => "failover::leader",
+            Defect::Tolerant => "pods::node-lost",
+            Defect::OneShort => "scaling::sixty-four",
+            Defect::StuckOutage | Defect::LeakyOutage => "outage::controller",
             Defect::WideRepository => "registration::repository",
             Defect::WideOrganization => "registration::organization",
             Defect::FewBusy => "scaling::ladder",
             Defect::RepeatLeg => "ephemeral::volume",
-            Defect::AdjustmentPruned => "scaling::adjustment",
+            Defect::LargeAdjustment => "scaling::adjustment",
             Defect::BusyForbidden => "scaling::busy-survive",
         }
     }
@@ -180,7 +214,8 @@ impl Defect {
             Defect::KeepEphemeral => Some(mock_ghes::Defect::KeepEphemeral),
             Defect::DropOutputs => Some(mock_ghes::Defect::DropOutputs),
             Defect::StaleCheckout => Some(mock_ghes::Defect::StaleCheckout),
-            Defect::StuckOutage => Some(mock_ghes::Defect::StuckOutage),
+            Defect::StuckOutage | Defect::StuckRunnerOutage => Some(mock_ghes::Defect::StuckOutage),
+            Defect::ThirdIdle => Some(mock_ghes::Defect::ThirdIdle),
             Defect::WideRepository => Some(mock_ghes::Defect::WideRepository),
             Defect::WideOrganization => Some(mock_ghes::Defect::WideOrganization),
             Defect::FewBusy => Some(mock_ghes::Defect::FewBusy),
@@ -199,6 +234,23 @@ impl Defect {
             Defect::NoGrace if kind == "RunnerDeployment" => {
                 manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
             }
+            Defect::LargeAdjustment if kind == "HorizontalRunnerAutoscaler" => {
+                if let Some(adjustment) = manifest.pointer_mut("/spec/metrics/0/scaleDownAdjustment") {
+                    *adjustment = json!(3);
+                }
+            }
+            Defect::Tolerant if kind == "RunnerDeployment" => {
+                let tolerations = manifest.pointer_mut("/spec/template/spec/tolerations");
+                for toleration in tolerations.and_then(Value::as_array_mut).into_iter().flatten() {
+                    if let Some(toleration) = toleration.as_object_mut() {
+                        toleration.remove("tolerationSeconds");
+                    }
+                }
+            }
+            Defect::OneShort if kind == "RunnerDeployment" => {
+                let replicas = manifest["spec"]["replicas"].as_u64().unwrap_or(1);
+                manifest["spec"]["replicas"] = json!(replicas - 1);
+            }
             Defect::OneOff if kind == "HorizontalRunnerAutoscaler" => {
                 if let Some(entry) = manifest
                     .pointer_mut("/spec/scheduledOverrides/0")
@@ -216,13 +268,19 @@ impl Defect {
         }
     }
 
-    /// The mock's fault, if it is one: of its check's own enterprise alone, since ARC removes runners in any check.
+    /// The mock's fault, if it is one: of its check's own enterprise alone, since ARC asks for the same in any check.
     pub(crate) fn in_answers(self) -> Option<FaultRule> {
         let Tenant { name } = Tenant::of(self.turns_red());
-        (self == Defect::BusyForbidden).then(|| FaultRule {
-            target: format!("/api/v3/enterprises/{name}/actions/runners/*"),
-            method: Some("DELETE".to_owned()),
-            kind: FaultKind::Status(403),
+        let (what, method, kind) = match self {
+            Defect::BusyForbidden => ("*", "DELETE", FaultKind::Status(403)),
+            // The first rule that matches applies, so that the check's own never does.
+            Defect::LeakyOutage => ("registration-token", "POST", FaultKind::Delay(0)),
+            _ => return None,
+        };
+        Some(FaultRule {
+            target: format!("/api/v3/enterprises/{name}/actions/runners/{what}"),
+            method: Some(method.to_owned()),
+            kind,
             count: None,
             until: None,
         })
@@ -237,10 +295,10 @@ impl Defect {
             {
                 manifest["spec"]["names"]["shortNames"] = json!([]);
             }
-            Defect::AdjustmentPruned if kind == "CustomResourceDefinition" => {
-                let field = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/metrics/items/properties";
-                if let Some(fields) = manifest.pointer_mut(field).and_then(Value::as_object_mut) {
-                    fields.remove("scaleDownAdjustment");
+            Defect::NoElection if kind == "Deployment" => {
+                let arguments = manifest.pointer_mut("/spec/template/spec/containers/0/args");
+                if let Some(arguments) = arguments.and_then(Value::as_array_mut) {
+                    arguments.retain(|argument| argument != "--enable-leader-election");
                 }
             }
             Defect::OtherIssuer if kind == "Certificate" => {

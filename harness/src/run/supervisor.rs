@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_artifacts::{ArtifactError, Options, Resolved, Resolver};
-use harness_cluster::local::enclosure;
+use harness_cluster::local::{NODE_GRACE, enclosure};
 use harness_model::{
     Capability, Check, Claim, Event, Exit, FORMAT, INTERRUPT, Line, OutputFormat, Plan, Profile, SkipReason,
 };
@@ -230,6 +230,10 @@ fn announce(plan: &Plan, sinks: &mut Sinks) -> anyhow::Result<()> {
     };
     setting("sync period", plan.sync_period.clone())?;
     setting("runner list max-age", format!("{} s", plan.list_max_age))?;
+    setting(
+        "node monitor grace period",
+        format!("{} s (Kubernetes: 50 s)", NODE_GRACE.as_secs()),
+    )?;
     if let Some(defect) = &plan.defect {
         setting("seeded defects", defect.clone())?;
     }

@@ -7,7 +7,8 @@ use harness_arc::resources;
 use harness_cluster::{Applier, ApplyError, MetricsError, Process, Sample, scrape};
 use harness_ghes::Ghes;
 use harness_model::{Event, Measurement};
-use k8s_openapi::api::core::v1::Event as KubernetesEvent;
+use harness_node::Node;
+use k8s_openapi::api::core::v1::{Event as KubernetesEvent, Taint};
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client};
 use mock_ghes::Hand;
@@ -17,6 +18,9 @@ use tokio::process::Command;
 use super::{Desk, Trail, Unmet};
 use crate::Environment;
 use crate::environment::{Defect, Tenant, World};
+
+/// The taint of a scenario's own node, with effect `NoSchedule`.
+pub const OWN_NODE_TAINT: &str = "ghes-harness/own-node";
 
 /// One attempt at one check.
 #[derive(Clone)]
@@ -121,6 +125,20 @@ impl Context {
     pub fn horizontal_runner_autoscaler(&self, start: &str, end: &str) -> Value {
         let placed = fixtures::in_namespace(fixtures::horizontal_runner_autoscaler(), &self.namespace);
         fixtures::override_at(placed, start, end)
+    }
+
+    /// A node of the scenario's own, named as its namespace, on which only pods run that tolerate the taint [`OWN_NODE_TAINT`].
+    ///
+    /// # Errors
+    /// If it does not register.
+    pub async fn own_node(&self) -> anyhow::Result<Node> {
+        let taint = Taint {
+            key: OWN_NODE_TAINT.to_owned(),
+            effect: "NoSchedule".to_owned(),
+            ..Taint::default()
+        };
+        let node = self.environment.extra_node(&self.namespace, taint).await;
+        node.context("start a node of the scenario's own")
     }
 
     /// A desk for jobs of the workflow `desk.yml`.

@@ -87,6 +87,9 @@ pub enum PlaneError {
     NotReady(#[from] WaitError),
 }
 
+/// How long a node may be silent before it counts as lost. Kubernetes' own default is 50 s.
+pub const NODE_GRACE: Duration = Duration::from_secs(12);
+
 /// A running control plane. Dropping it kills its programs.
 pub struct ControlPlane {
     /// An administrator's client.
@@ -183,6 +186,10 @@ impl ControlPlane {
                     ),
                 ])
                 .args(["--bind-address=127.0.0.1", "--leader-elect=false"])
+                .args([
+                    format!("--node-monitor-grace-period={}s", NODE_GRACE.as_secs()),
+                    "--node-monitor-period=1s".to_owned(),
+                ])
                 .env("HOME", self.folder.as_str())
                 .start(&self.logs)?,
         );

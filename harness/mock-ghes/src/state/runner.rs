@@ -81,7 +81,9 @@ impl State {
             .runners
             .values()
             .filter(|r| r.scope == runner.scope && r.id < runner.id && r.job.is_some());
-        self.defects.contains(&Defect::FewBusy) && before.count() >= 5
+        let before = before.count();
+        self.defects.contains(&Defect::FewBusy) && before >= 5
+            || self.defects.contains(&Defect::ThirdIdle) && before == 2
     }
 
     fn answer(&self, runner: &Runner) -> RunnerAnswer {

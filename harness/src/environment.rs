@@ -125,7 +125,8 @@ impl Environment {
     pub(crate) async fn resume_common_arc(&mut self) -> Result<(), UpError> {
         let site = &self.site;
         let arc = self.common_arc.clone();
-        let controller = harness_arc::install(arc, &self.plane, site.enclosed, &site.state, &site.logs).await?;
+        let controller =
+            harness_arc::install(arc, &self.plane, site.enclosed, &site.state, &site.logs).await?;
         match Arc::get_mut(&mut self.common) {
             Some(common) => common.resume(controller),
             None => return Err(UpError::Held),
@@ -197,4 +198,3 @@ impl Environment {
         self.plane.stop().await;
     }
 }
-

@@ -16,4 +16,6 @@ pub use mock_ghes;
 
 pub use environment::{Defect, Environment, Tenant};
 pub use run::{main, self_proof};
-pub use scenario::{Context, Desk, OWN_NODE_TAINT, Scenario, Stay, Step, Trail, Unmet, Visit, expect, expect_equal};
+pub use scenario::{
+    Context, Desk, OWN_NODE_TAINT, Scenario, Stay, Step, Trail, Unmet, Visit, expect, expect_equal,
+};

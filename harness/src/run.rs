@@ -10,6 +10,7 @@ mod evidence;
 mod inside;
 mod lifeline;
 mod order;
+mod provision;
 mod schedule;
 mod sinks;
 mod supervisor;

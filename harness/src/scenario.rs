@@ -63,22 +63,24 @@ pub fn expect_equal<T: PartialEq + Debug>(what: &str, expected: &T, seen: &T) ->
 
 /// How an error of a scenario is to be read: a claim that failed, or (`None`) a harness that did.
 pub(crate) fn failure(error: &anyhow::Error) -> Option<Failure> {
-    let detail = Some(format!("{error:#}"));
+    let mut around = Vec::new();
     for cause in error.chain() {
-        if let Some(unmet) = cause.downcast_ref::<Unmet>() {
-            return Some(Failure {
-                awaited: unmet.awaited.clone(),
-                last_seen: unmet.seen.clone(),
-                detail,
-            });
-        }
-        if let Some(wait) = cause.downcast_ref::<WaitError>() {
-            return Some(Failure {
-                awaited: wait.awaited().to_owned(),
-                last_seen: wait.last_seen().to_owned(),
-                detail,
-            });
-        }
+        let (awaited, last_seen) = if let Some(unmet) = cause.downcast_ref::<Unmet>() {
+            (unmet.awaited.clone(), unmet.seen.clone())
+        } else if let Some(wait) = cause.downcast_ref::<WaitError>() {
+            if let WaitError::TimedOut { seconds, .. } = wait {
+                around.push(format!("waited {seconds:.0} s"));
+            }
+            (wait.awaited().to_owned(), wait.last_seen().to_owned())
+        } else {
+            around.push(cause.to_string());
+            continue;
+        };
+        return Some(Failure {
+            awaited,
+            last_seen,
+            detail: Some(around.join(": ")).filter(|text| !text.is_empty()),
+        });
     }
     None
 }
@@ -104,6 +106,21 @@ mod tests {
             (failure.awaited.as_str(), failure.last_seen.as_str()),
             ("4 runners", "3")
         );
+        assert_eq!(failure.detail.as_deref(), Some("scaling up"));
+    }
+
+    #[test]
+    fn a_wait_that_timed_out_tells_how_long_it_was() {
+        let wait = WaitError::TimedOut {
+            awaited: "a runner".into(),
+            last_seen: "none".into(),
+            seconds: 45.0,
+        };
+
+        let failure = failure(&wait.into()).expect("a wait is a claim that failed");
+
+        assert_eq!(failure.awaited, "a runner");
+        assert_eq!(failure.detail.as_deref(), Some("waited 45 s"));
     }
 
     #[test]

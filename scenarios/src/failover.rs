@@ -60,7 +60,11 @@ async fn leader(context: Context) -> anyhow::Result<()> {
     // Admitted by the one that does not lead.
     context.apply(&manifest).await?;
     let second = await_leader(&context).await?;
-    context.measure("leader killed to another leads", killed.elapsed().as_secs_f64(), "s");
+    context.measure(
+        "leader killed to another leads",
+        killed.elapsed().as_secs_f64(),
+        "s",
+    );
     expect(
         format!("another manager than {first} to lead"),
         second != first,

@@ -15,6 +15,7 @@ mod quickstart;
 mod registration;
 mod scaling;
 mod table;
+mod upgrade;
 mod verify_install;
 mod visit;
 
@@ -37,6 +38,7 @@ pub static CATALOGUE: &[Scenario] = &[
     outage::CONTROLLER,
     outage::RUNNER,
     failover::LEADER,
+    upgrade::DEFINITIONS_FIRST,
     pods::IDLE_DELETED,
     pods::BUSY_DELETED,
     node_lost::LOST,

@@ -55,7 +55,10 @@ async fn lost(context: Context) -> anyhow::Result<()> {
     context.apply(&manifest).await?;
     let before = fleet::await_idle(&context, RUNNERS).await?;
     let elsewhere = pods_elsewhere(&context).await?;
-    anyhow::ensure!(elsewhere.is_empty(), "not on the scenario's own node: {elsewhere:?}");
+    anyhow::ensure!(
+        elsewhere.is_empty(),
+        "not on the scenario's own node: {elsewhere:?}"
+    );
     visit(&context, &repository, &desk, &["only"]).await?;
     let busy = desk.waiting(1, fleet::DEADLINE).await?;
 
@@ -64,8 +67,15 @@ async fn lost(context: Context) -> anyhow::Result<()> {
     let start = Instant::now();
 
     let after = await_others(&context, &before).await?;
-    context.measure("capacity back after the node was lost", start.elapsed().as_secs_f64(), "s");
-    context.observe(format!("{after:?} took the place of {before:?}, of which {} was busy", busy[0].runner));
+    context.measure(
+        "capacity back after the node was lost",
+        start.elapsed().as_secs_f64(),
+        "s",
+    );
+    context.observe(format!(
+        "{after:?} took the place of {before:?}, of which {} was busy",
+        busy[0].runner
+    ));
     tell_leftovers(&context, &before).await
 }
 

@@ -71,17 +71,17 @@ pub(crate) const BUSY_SURVIVE: Scenario = Scenario {
 };
 
 pub(crate) const SIXTY_FOUR: Scenario = Scenario {
-    check: || {
-        Check {
+    check: || Check {
         id: "scaling::sixty-four".into(),
-        claim: "64 runners are there at once, each with a job of its own in progress, and all 64 jobs succeed".into(),
+        claim:
+            "64 runners are there at once, each with a job of its own in progress, and all 64 jobs succeed"
+                .into(),
         grounds: "the guide: replicas is the number of runners; ARC's documentation names no limit".into(),
         not_covered: "jobs with load".into(),
         profile: Profile::Extended,
         needs: vec![Capability::RunPods],
         claims: Claim::WholePlane,
         pains: vec![3],
-    }
     },
     run: |context| sixty_four(context).boxed(),
 };
@@ -137,7 +137,11 @@ async fn sixty_four(context: Context) -> anyhow::Result<()> {
     context.apply(&manifest).await?;
 
     let visits = desk.waiting(COUNT, MANY).await?;
-    context.measure("64 jobs in progress on 64 runners", start.elapsed().as_secs_f64(), "s");
+    context.measure(
+        "64 jobs in progress on 64 runners",
+        start.elapsed().as_secs_f64(),
+        "s",
+    );
     let runners: BTreeSet<&String> = visits.iter().map(|visit| &visit.runner).collect();
     expect(
         format!("{COUNT} jobs in progress on {COUNT} runners"),

@@ -216,7 +216,9 @@ pub async fn install(
     let temporary: Vec<Utf8PathBuf> = (0..release.replicas.len())
         .map(|replica| folder.join(format!("tmp-{replica}")))
         .collect();
-    let certificate_folders = temporary.iter().map(|t| t.join("k8s-webhook-server/serving-certs"));
+    let certificate_folders = temporary
+        .iter()
+        .map(|t| t.join("k8s-webhook-server/serving-certs"));
     let (written, first) = watch::channel(false);
     tasks.spawn(stop.clone().run_until_cancelled_owned(keep_certificate(
         Api::namespaced(client.clone(), NAMESPACE),
@@ -237,8 +239,20 @@ pub async fn install(
     await_certificate(client, &secret_name, first).await?;
     await_ca_bundles(client, &configurations).await?;
 
-    let managers = start_managers(&arc.subject, plane, &deployments, leader_election, &folder, &temporary, logs).await?;
-    let metrics = release.replicas.iter().map(|r| format!("http://127.0.0.1:{}/metrics", r.metrics));
+    let managers = start_managers(
+        &arc.subject,
+        plane,
+        &deployments,
+        leader_election,
+        &folder,
+        &temporary,
+        logs,
+    )
+    .await?;
+    let metrics = release
+        .replicas
+        .iter()
+        .map(|r| format!("http://127.0.0.1:{}/metrics", r.metrics));
     let controller = Controller {
         managers,
         metrics: metrics.collect(),

@@ -134,7 +134,10 @@ mod tests {
             metrics: 20_020,
         };
         let release = Release {
-            flags: vec!["--sync-period=5s".to_owned(), "--enable-leader-election".to_owned()],
+            flags: vec![
+                "--sync-period=5s".to_owned(),
+                "--enable-leader-election".to_owned(),
+            ],
             env: BTreeMap::from([("TZ".to_owned(), "Asia/Seoul".to_owned())]),
             ..Release::of_the_guide(replica)
         };

@@ -40,6 +40,9 @@ pub struct Record {
     pub duration_ms: u64,
     /// Who asked: `user octocat`, `runner r1`, `job 7`, `anonymous`, …
     pub identity: String,
+    /// The client's `User-Agent`.
+    #[serde(default)]
+    pub user_agent: Option<String>,
     /// Size of the request's body.
     pub request_bytes: u64,
     /// Size of the answer's body.
@@ -247,6 +250,7 @@ mod tests {
             status: Some(404),
             duration_ms: 0,
             identity: "anonymous".into(),
+            user_agent: None,
             request_bytes: 0,
             response_bytes: 2,
             request_excerpt: String::new(),

@@ -50,6 +50,8 @@ pub struct OwnArc {
     pub flags: Vec<String>,
     /// Further environment of the manager.
     pub env: BTreeMap<String, String>,
+    /// ARC's version, as `v0.27.3`; absent: the one under test.
+    pub version: Option<String>,
 }
 
 impl Default for OwnArc {
@@ -58,6 +60,7 @@ impl Default for OwnArc {
             replicas: 1,
             flags: Vec::new(),
             env: BTreeMap::new(),
+            version: None,
         }
     }
 }

@@ -141,9 +141,7 @@ pub async fn start(client: kube::Client, config: NodeConfig) -> Result<Node, Nod
         tasks,
     });
     register::register(&shared).await?;
-    shared
-        .tasks
-        .spawn(register::keep_alive(Arc::clone(&shared)));
+    shared.tasks.spawn(register::keep_alive(Arc::clone(&shared)));
     shared.tasks.spawn(pods::run(Arc::clone(&shared)));
     Ok(Node { shared })
 }

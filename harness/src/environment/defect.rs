@@ -61,11 +61,13 @@ pub enum Defect {
     OneShort,
     /// The mock shows the third busy runner of a scope as idle.
     ThirdIdle,
+    /// The scenario that wants the previous release of ARC gets the tested one.
+    SameRelease,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 26] = [
+    pub const ALL: [Defect; 27] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -92,6 +94,7 @@ impl Defect {
         Defect::Tolerant,
         Defect::OneShort,
         Defect::ThirdIdle,
+        Defect::SameRelease,
     ];
 
     /// As `--defect` takes it.
@@ -124,6 +127,7 @@ impl Defect {
             Defect::Tolerant => "tolerant",
             Defect::OneShort => "one-short",
             Defect::ThirdIdle => "third-idle",
+            Defect::SameRelease => "same-release",
         }
     }
 
@@ -158,6 +162,7 @@ impl Defect {
             Defect::NoElection => "the two managers run without leader election",
             Defect::Tolerant => "runner pods tolerate a lost node for ever",
             Defect::OneShort => "the RunnerDeployment has one runner fewer",
+            Defect::SameRelease => "in place of the previous release of ARC the tested one runs",
             Defect::ThirdIdle => "GHES shows the third busy runner of a scope as idle",
         }
     }
@@ -180,6 +185,7 @@ impl Defect {
             Defect::EagerAutoscaler | Defect::ThirdIdle => "metrics::percentage-runners-busy",
             Defect::StuckRunnerOutage => "outage::runner",
             Defect::NoElection => "failover::leader",
+            Defect::SameRelease => "upgrade::definitions-first",
             Defect::Tolerant => "pods::node-lost",
             Defect::OneShort => "scaling::sixty-four",
             Defect::StuckOutage | Defect::LeakyOutage => "outage::controller",

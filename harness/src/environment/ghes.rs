@@ -67,10 +67,13 @@ pub(crate) async fn start(
         hand.fault(rule);
     }
     let token = hand.pat().clone();
-    let url = place.url.parse().map_err(|error: url::ParseError| UpError::Files {
-        what: format!("read the address {}", place.url),
-        source: std::io::Error::other(error),
-    })?;
+    let url = place
+        .url
+        .parse()
+        .map_err(|error: url::ParseError| UpError::Files {
+            what: format!("read the address {}", place.url),
+            source: std::io::Error::other(error),
+        })?;
     let client = Ghes::connect(Target {
         url,
         token: token.clone(),

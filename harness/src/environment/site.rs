@@ -171,10 +171,17 @@ mod tests {
     fn every_ghes_has_a_name_and_an_address_of_its_own() {
         let names = names(2);
 
-        let shown: Vec<String> = names.iter().map(|(name, address)| format!("{address} {name}")).collect();
+        let shown: Vec<String> = names
+            .iter()
+            .map(|(name, address)| format!("{address} {name}"))
+            .collect();
         assert_eq!(
             shown,
-            ["127.0.0.1 ghes.test", "127.1.0.1 ghes-1.test", "127.1.0.2 ghes-2.test"]
+            [
+                "127.0.0.1 ghes.test",
+                "127.1.0.1 ghes-1.test",
+                "127.1.0.2 ghes-2.test"
+            ]
         );
     }
 
@@ -192,6 +199,9 @@ mod tests {
 
         assert_eq!((one.service, one.replicas[0].webhook), (20_010, 20_010));
         assert_eq!(two.service, 20_100);
-        assert_eq!(two.replicas.iter().map(|r| r.webhook).collect::<Vec<_>>(), [20_110, 20_111]);
+        assert_eq!(
+            two.replicas.iter().map(|r| r.webhook).collect::<Vec<_>>(),
+            [20_110, 20_111]
+        );
     }
 }

@@ -25,14 +25,22 @@ pub(crate) struct World {
     killed: Mutex<BTreeSet<String>>,
 }
 
-/// What ARC must be told.
-pub(crate) fn subject(order: &Order, ghes: &GhesSide, release: Release, redactor: &Redactor) -> Subject {
+/// What ARC must be told. `version` is another than the one under test.
+pub(crate) fn subject(
+    order: &Order,
+    ghes: &GhesSide,
+    release: Release,
+    version: Option<&str>,
+    redactor: &Redactor,
+) -> Subject {
     let parts = &order.parts;
+    let version = version.unwrap_or(&order.plan.arc);
+    let arc = parts.other_arcs.get(version).unwrap_or(&parts.arc);
     Subject {
-        manager: parts.arc_manager.clone(),
-        chart: parts.arc_chart.clone(),
+        manager: arc.manager.clone(),
+        chart: arc.chart.clone(),
         helm: parts.helm.clone(),
-        version: order.plan.arc.clone(),
+        version: version.to_owned(),
         ghes_url: ghes.url.clone(),
         ghes_ca: ghes.ca_file.clone(),
         token: ghes.token.clone(),
@@ -60,14 +68,29 @@ impl World {
     ) -> Result<World, UpError> {
         let (order, site) = (&environment.order, &environment.site);
         let redactor = environment.emitter.redactor();
-        let index = order.own_arcs.iter().position(|own| own == check).unwrap_or_default();
+        let index = order
+            .own_arcs
+            .iter()
+            .position(|own| own == check)
+            .unwrap_or_default();
         let defects = environment.defects().into_iter();
         let defects: Vec<Defect> = defects.filter(|defect| defect.turns_red() == check).collect();
         let place = site.own_ghes(order, index, namespace);
-        let ghes = ghes::start(place, &[check.to_owned()], order.plan.list_max_age, redactor, &defects).await?;
+        let ghes = ghes::start(
+            place,
+            &[check.to_owned()],
+            order.plan.list_max_age,
+            redactor,
+            &defects,
+        )
+        .await?;
         namespace::make(environment.client(), namespace, &ghes.ca).await?;
+        let version = claim
+            .version
+            .as_deref()
+            .filter(|_| !defects.contains(&Defect::SameRelease));
         let release = Site::own_release(index, namespace, claim);
-        let mut arc = harness_arc::prepare(subject(order, &ghes, release, redactor)).await?;
+        let mut arc = harness_arc::prepare(subject(order, &ghes, release, version, redactor)).await?;
         for defect in defects {
             arc.change(|manifest| defect.in_manifest(manifest));
         }
@@ -138,8 +161,9 @@ impl World {
             .filter_map(|process| {
                 let exited = process.exited()?;
                 let tail = process.tail(8);
-                let message =
-                    format!("the ARC manager ended with {exited} while the checks ran; its last words:\n{tail}");
+                let message = format!(
+                    "the ARC manager ended with {exited} while the checks ran; its last words:\n{tail}"
+                );
                 let exit = Exit::CheckFailed.code();
                 Some(Event::Broken { message, exit })
             })

@@ -41,11 +41,7 @@ pub(crate) async fn keep(environment: &Environment, world: &World, namespace: &s
             &yaml(&value),
         );
     }
-    save(
-        environment,
-        &folder.join("arc-manager.log"),
-        &world.arc_log(400),
-    );
+    save(environment, &folder.join("arc-manager.log"), &world.arc_log(400));
     save(
         environment,
         &folder.join("requests.jsonl"),

@@ -82,7 +82,9 @@ async fn run(
         return finish(emitter, written).await;
     }
     let keep = order.plan.keep;
-    let selected = scenarios.iter().filter(|s| order.checks.contains(&(s.check)().id));
+    let selected = scenarios
+        .iter()
+        .filter(|s| order.checks.contains(&(s.check)().id));
     let (own, common): (Vec<&'static Scenario>, Vec<&'static Scenario>) =
         selected.partition(|s| order.own_arcs.contains(&(s.check)().id));
 

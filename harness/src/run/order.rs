@@ -1,7 +1,9 @@
 //! What the supervisor tells the process inside the namespaces: one JSON line on its standard input, before the lifeline's bytes.
 
+use std::collections::BTreeMap;
+
 use camino::Utf8PathBuf;
-use harness_model::{Part, Plan};
+use harness_model::Plan;
 use serde::{Deserialize, Serialize};
 
 /// The argument that makes the program the inner process.
@@ -39,8 +41,15 @@ pub(crate) struct PartPaths {
     pub(crate) cert_manager_cainjector: Utf8PathBuf,
     pub(crate) cert_manager_webhook: Utf8PathBuf,
     pub(crate) cert_manager_chart: Utf8PathBuf,
-    pub(crate) arc_manager: Utf8PathBuf,
-    pub(crate) arc_chart: Utf8PathBuf,
-    /// The manager as the report names it.
-    pub(crate) arc: Part,
+    /// The ARC under test.
+    pub(crate) arc: ArcParts,
+    /// Other versions of ARC, for the scenarios that want one.
+    pub(crate) other_arcs: BTreeMap<String, ArcParts>,
+}
+
+/// One version of ARC.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ArcParts {
+    pub(crate) manager: Utf8PathBuf,
+    pub(crate) chart: Utf8PathBuf,
 }

@@ -2,13 +2,12 @@
 //!
 //! Whatever happens inside, even SIGKILL, the record is written here.
 
-use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
-use harness_artifacts::{ArtifactError, Options, Resolved, Resolver};
+use harness_artifacts::ArtifactError;
 use harness_cluster::local::{NODE_GRACE, enclosure};
 use harness_model::{
     Capability, Check, Claim, Event, Exit, FORMAT, INTERRUPT, Line, OutputFormat, Plan, Profile, SkipReason,
@@ -18,24 +17,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::order::{INSIDE, Order, PartPaths};
+use super::order::{INSIDE, Order};
+use super::provision;
 use super::sinks::{Sinks, complain};
 use crate::environment::{STATE_FOLDER, kept};
 use crate::{Defect, Scenario};
-
-/// The parts of a local run, as `kind/versions.toml` calls them.
-const PARTS: [&str; 10] = [
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kubectl",
-    "helm",
-    "cert-manager-controller",
-    "cert-manager-cainjector",
-    "cert-manager-webhook",
-    "cert-manager-chart",
-];
 
 /// Carries out a plan.
 pub(crate) fn main(plan: Plan, scenarios: &'static [Scenario]) -> Exit {
@@ -188,20 +174,21 @@ async fn carry_out(
         phase: "real parts".to_owned(),
     })?;
     let start = Instant::now();
-    let parts = tokio::select! {
-        parts = provision(&plan) => parts?,
+    let versions = provision::other_arcs(&plan, &checks);
+    let provisioned = tokio::select! {
+        provisioned = provision::provision(&plan, &versions) => provisioned?,
         () = interrupts.next() => { sinks.event(Event::Interrupted)?; return Ok(()) }
     };
-    for resolved in parts.values() {
-        sinks.event(Event::Part {
-            part: resolved.part.clone(),
-        })?;
+    for part in provisioned.parts() {
+        sinks.event(Event::Part { part })?;
     }
     sinks.event(Event::PhaseFinished {
         phase: "real parts".to_owned(),
         duration_ms: milliseconds(start),
     })?;
-    tell_versions(&parts, sinks)?;
+    for version in provisioned.guide_versions() {
+        sinks.event(version)?;
+    }
     let order = Order {
         run_id: run_id.to_owned(),
         folder: folder.to_owned(),
@@ -212,7 +199,7 @@ async fn carry_out(
             .map(|check| check.id.clone())
             .collect(),
         checks: checks.into_iter().map(|check| check.id).collect(),
-        parts: paths(&parts)?,
+        parts: provisioned.paths()?,
         plan,
     };
     inside(&order, sinks, interrupts).await
@@ -284,72 +271,6 @@ fn missing(capability: Capability, refusal: Option<&str>) -> Option<SkipReason> 
         (Capability::Dind, _) => "the local cluster has no Docker daemon".to_owned(),
     };
     Some(SkipReason::Missing { capability, reason })
-}
-
-async fn provision(plan: &Plan) -> anyhow::Result<BTreeMap<String, Resolved>> {
-    let resolver = Resolver::open(Options {
-        kind_dir: Utf8Path::new(&plan.repository).join("kind"),
-        cache_dir: None,
-        offline: plan.offline,
-        path: None,
-    })?;
-    let mut wanted: Vec<(&str, Option<&str>)> = PARTS.map(|part| (part, None)).to_vec();
-    wanted.push(("arc-chart", Some(plan.arc.as_str())));
-    if plan.arc_manager.is_none() {
-        wanted.push(("arc-manager", Some(plan.arc.as_str())));
-    }
-    let progress = harness_artifacts::for_stderr();
-    let mut parts = resolver.resolve_all(&wanted, progress.as_ref()).await?;
-    if let Some(path) = &plan.arc_manager {
-        parts.insert(
-            "arc-manager".to_owned(),
-            harness_artifacts::foreign("arc-manager", Utf8Path::new(path))?,
-        );
-    }
-    Ok(parts)
-}
-
-fn tell_versions(parts: &BTreeMap<String, Resolved>, sinks: &mut Sinks) -> anyhow::Result<()> {
-    for guide in fixtures::guide_versions() {
-        let tested = parts.get(&guide.tested_part).map_or_else(
-            || guide.tested.clone(),
-            |resolved| match &resolved.chart {
-                Some(chart) => format!("{} (made for {})", chart.version, chart.app_version),
-                None => resolved.part.version.clone(),
-            },
-        );
-        sinks.event(Event::GuideVersion {
-            part: guide.part.clone(),
-            guide: guide.version.clone(),
-            tested,
-            reason: guide.reason.clone(),
-        })?;
-    }
-    Ok(())
-}
-
-fn paths(parts: &BTreeMap<String, Resolved>) -> anyhow::Result<PartPaths> {
-    let get = |name: &str| {
-        parts
-            .get(name)
-            .with_context(|| format!("the part {name} was not resolved"))
-    };
-    let path = |name: &str| get(name).map(|resolved| resolved.path.clone());
-    Ok(PartPaths {
-        etcd: path("etcd")?,
-        kube_apiserver: path("kube-apiserver")?,
-        kube_controller_manager: path("kube-controller-manager")?,
-        kube_scheduler: path("kube-scheduler")?,
-        kubectl: path("kubectl")?,
-        helm: path("helm")?,
-        cert_manager_controller: path("cert-manager-controller")?,
-        cert_manager_cainjector: path("cert-manager-cainjector")?,
-        cert_manager_webhook: path("cert-manager-webhook")?,
-        cert_manager_chart: path("cert-manager-chart")?,
-        arc_manager: path("arc-manager")?,
-        arc_chart: path("arc-chart")?,
-        arc: get("arc-manager")?.part.clone(),
-    })
 }
 
 /// Runs the inner process and takes its lines until it ends.

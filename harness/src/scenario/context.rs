@@ -82,7 +82,10 @@ impl Context {
 
     /// cert-manager's and ARC's programs.
     pub fn programs(&self) -> impl Iterator<Item = &Process> {
-        self.environment.cert_manager().iter().chain(self.world.managers())
+        self.environment
+            .cert_manager()
+            .iter()
+            .chain(self.world.managers())
     }
 
     /// ARC's manager programs.
@@ -99,7 +102,7 @@ impl Context {
     /// The chart that ARC was installed from.
     #[must_use]
     pub fn arc_chart(&self) -> &camino::Utf8Path {
-        &self.environment.order.parts.arc_chart
+        &self.environment.order.parts.arc.chart
     }
 
     /// The RunnerDeployment under test, in this scenario's namespace and for its own enterprise: the guide's, or the user's

@@ -14,6 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
+/// So many visitors are named in a message.
+const SHOWN: usize = 8;
+
 /// What became of a visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stay {
@@ -109,12 +112,19 @@ impl Desk {
             return Ok(there(&visits));
         }
         let visits = self.visits();
-        let last_seen = visits
+        let shown = visits
             .iter()
+            .take(SHOWN)
             .map(|v| format!("{} on {} {:?}", v.ticket, v.runner, v.stay));
+        let more = if visits.len() > SHOWN { ", …" } else { "" };
         Err(WaitError::TimedOut {
             awaited: format!("{count} jobs in progress at once"),
-            last_seen: format!("[{}]", last_seen.collect::<Vec<_>>().join(", ")),
+            last_seen: format!(
+                "{} of {} that came: [{}{more}]",
+                there(&visits).len(),
+                visits.len(),
+                shown.collect::<Vec<_>>().join(", ")
+            ),
             seconds: deadline.as_secs_f64(),
         })
     }

@@ -177,6 +177,10 @@ impl Entry {
             status: None,
             duration_ms: 0,
             identity: String::new(),
+            user_agent: parts
+                .headers
+                .get(axum::http::header::USER_AGENT)
+                .map(|agent| ledger.excerpt(agent.as_bytes())),
             request_bytes: 0,
             response_bytes: 0,
             request_excerpt: String::new(),

@@ -1,0 +1,147 @@
+//! The real parts of a run: which, of what version, and where they lie.
+//!
+//! What it is not: how a part is had is the crate `harness-artifacts`' business.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+use harness_artifacts::{Options, Resolved, Resolver};
+use harness_model::{Check, Claim, Event, Part, Plan};
+
+use super::order::{ArcParts, PartPaths};
+
+/// The parts of a local run, as `kind/versions.toml` calls them.
+const PARTS: [&str; 10] = [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "helm",
+    "cert-manager-controller",
+    "cert-manager-cainjector",
+    "cert-manager-webhook",
+    "cert-manager-chart",
+];
+
+/// A program and the chart that goes with it.
+const ARC: [&str; 2] = ["arc-manager", "arc-chart"];
+
+/// Everything that a run needs.
+pub(crate) struct Provisioned {
+    /// By the part's name.
+    parts: BTreeMap<String, Resolved>,
+    /// Other versions of ARC, by version, each by the part's name.
+    other_arcs: BTreeMap<String, BTreeMap<String, Resolved>>,
+}
+
+/// The versions of ARC that these checks want besides the one under test.
+pub(crate) fn other_arcs(plan: &Plan, checks: &[Check]) -> BTreeSet<String> {
+    let wanted = checks.iter().filter_map(|check| match &check.claims {
+        Claim::OwnArc(own) => own.version.clone(),
+        Claim::SharedArc | Claim::WholePlane => None,
+    });
+    wanted.filter(|version| *version != plan.arc).collect()
+}
+
+/// Obtains the parts; a foreign manager is taken as it is.
+pub(crate) async fn provision(plan: &Plan, other_arcs: &BTreeSet<String>) -> anyhow::Result<Provisioned> {
+    let resolver = Resolver::open(Options {
+        kind_dir: Utf8Path::new(&plan.repository).join("kind"),
+        cache_dir: None,
+        offline: plan.offline,
+        path: None,
+    })?;
+    let mut wanted: Vec<(&str, Option<&str>)> = PARTS.map(|part| (part, None)).to_vec();
+    wanted.push(("arc-chart", Some(plan.arc.as_str())));
+    if plan.arc_manager.is_none() {
+        wanted.push(("arc-manager", Some(plan.arc.as_str())));
+    }
+    let progress = harness_artifacts::for_stderr();
+    let mut parts = resolver.resolve_all(&wanted, progress.as_ref()).await?;
+    if let Some(path) = &plan.arc_manager {
+        parts.insert(
+            "arc-manager".to_owned(),
+            harness_artifacts::foreign("arc-manager", Utf8Path::new(path))?,
+        );
+    }
+    let mut others = BTreeMap::new();
+    for version in other_arcs {
+        let wanted = ARC.map(|part| (part, Some(version.as_str())));
+        let resolved = resolver.resolve_all(&wanted, progress.as_ref()).await?;
+        others.insert(version.clone(), resolved);
+    }
+    Ok(Provisioned {
+        parts,
+        other_arcs: others,
+    })
+}
+
+impl Provisioned {
+    /// Every part, as the report names it.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let others = self.other_arcs.values().flat_map(BTreeMap::values);
+        self.parts
+            .values()
+            .chain(others)
+            .map(|resolved| resolved.part.clone())
+            .collect()
+    }
+
+    /// The guide's versions beside those that are tested.
+    pub(crate) fn guide_versions(&self) -> Vec<Event> {
+        let versions = fixtures::guide_versions().into_iter().map(|guide| {
+            let tested = self.parts.get(&guide.tested_part).map_or_else(
+                || guide.tested.clone(),
+                |resolved| match &resolved.chart {
+                    Some(chart) => format!("{} (made for {})", chart.version, chart.app_version),
+                    None => resolved.part.version.clone(),
+                },
+            );
+            Event::GuideVersion {
+                part: guide.part.clone(),
+                guide: guide.version.clone(),
+                tested,
+                reason: guide.reason.clone(),
+            }
+        });
+        versions.collect()
+    }
+
+    /// Where they lie.
+    pub(crate) fn paths(&self) -> anyhow::Result<PartPaths> {
+        let path = |name: &str| path(&self.parts, name);
+        let mut other_arcs = BTreeMap::new();
+        for (version, parts) in &self.other_arcs {
+            other_arcs.insert(version.clone(), arc(parts)?);
+        }
+        Ok(PartPaths {
+            etcd: path("etcd")?,
+            kube_apiserver: path("kube-apiserver")?,
+            kube_controller_manager: path("kube-controller-manager")?,
+            kube_scheduler: path("kube-scheduler")?,
+            kubectl: path("kubectl")?,
+            helm: path("helm")?,
+            cert_manager_controller: path("cert-manager-controller")?,
+            cert_manager_cainjector: path("cert-manager-cainjector")?,
+            cert_manager_webhook: path("cert-manager-webhook")?,
+            cert_manager_chart: path("cert-manager-chart")?,
+            arc: arc(&self.parts)?,
+            other_arcs,
+        })
+    }
+}
+
+fn arc(parts: &BTreeMap<String, Resolved>) -> anyhow::Result<ArcParts> {
+    Ok(ArcParts {
+        manager: path(parts, ARC[0])?,
+        chart: path(parts, ARC[1])?,
+    })
+}
+
+fn path(parts: &BTreeMap<String, Resolved>, name: &str) -> anyhow::Result<Utf8PathBuf> {
+    let resolved = parts.get(name);
+    let resolved = resolved.with_context(|| format!("the part {name} was not resolved"))?;
+    Ok(resolved.path.clone())
+}

@@ -1,13 +1,14 @@
 //! A run that does not end as it should: by Ctrl-C it tears down and says 130; by `kill -9` it leaves nothing running and a record that
-//! still renders; a subject that dies is exit 1; a full disk is exit 3, in one sentence.
+//! still renders; a subject that dies is exit 1; a full disk is exit 3, in one sentence. And runs that do not know of each other, or have no
+//! privileges: both green.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use harness::model::{Exit, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan};
+use harness::model::{Exit, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan, Verdict};
 use harness::report::{LOG_FILE, Outcome, Summary, read_log};
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::sys::signal::{Signal, kill};
@@ -43,6 +44,17 @@ fn main() -> ExitCode {
     trials.push(
         Trial::test("a full disk is told in one sentence", move || failed(full_disk()))
             .with_ignored_flag(!live),
+    );
+    trials.push(
+        Trial::test("two runs side by side are green", move || failed(side_by_side()))
+            .with_ignored_flag(!live),
+    );
+    trials.push(
+        Trial::test(
+            "a run without privileges is green",
+            move || failed(unprivileged()),
+        )
+        .with_ignored_flag(!live),
     );
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(1);
@@ -105,6 +117,67 @@ fn full_disk() -> anyhow::Result<()> {
     ensure!(
         errors.len() == 1 && errors[0].contains("No space left on device"),
         "it said: {said}"
+    );
+    Ok(())
+}
+
+/// Enough to show that runners register and do jobs.
+const FEW: [&str; 2] = ["registration::enterprise", "quickstart::workflow"];
+
+fn side_by_side() -> anyhow::Result<()> {
+    let mut runs = Vec::new();
+    for name in ["side-a", "side-b"] {
+        let plan = Plan {
+            filters: FEW.map(str::to_owned).to_vec(),
+            ..plan(name)?
+        };
+        let run = run(&plan)?;
+        // Whoever does not read lets the other wait.
+        runs.push((plan, std::thread::spawn(move || run.wait_with_output())));
+    }
+
+    for (plan, output) in runs {
+        let output = output
+            .join()
+            .map_err(|_| anyhow::anyhow!("a run was not read"))??;
+
+        green(&plan, output.status)?;
+    }
+    Ok(())
+}
+
+/// In a user namespace without a mapping to root a process has no capability, as an ordinary user's has none; what files it may read is
+/// another matter, which this does not show.
+fn unprivileged() -> anyhow::Result<()> {
+    let plan = Plan {
+        filters: FEW.map(str::to_owned).to_vec(),
+        ..plan("unprivileged")?
+    };
+    let program = std::env::var(PROGRAM_VARIABLE).context("`cargo xtask test` names the scenario runner")?;
+
+    let output = Command::new("unshare")
+        .args(["--user", "--map-user=65534", "--map-group=65534", &program])
+        .env(PLAN_VARIABLE, serde_json::to_string(&plan)?)
+        .env_remove(LIVE_VARIABLE)
+        .stdin(Stdio::null())
+        .output()?;
+
+    green(&plan, output.status)
+}
+
+/// The run ended with 0, and every check that it had passed.
+fn green(plan: &Plan, status: ExitStatus) -> anyhow::Result<()> {
+    let summary = record(plan)?;
+    let verdicts: Vec<(&str, Verdict)> = summary
+        .checks
+        .iter()
+        .map(|result| (result.check.id.as_str(), result.verdict))
+        .collect();
+    let expected = FEW.map(|check| (check, Verdict::Pass));
+    ensure!(
+        status.success() && verdicts == expected,
+        "it ended with {status}: {verdicts:?}, {:?}",
+        summary.broken
     );
     Ok(())
 }

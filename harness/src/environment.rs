@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harness_cluster::local::{ControlPlane, enclosure};
-use harness_cluster::{Process, Recorder};
+use harness_cluster::{Applier, Process, Recorder};
 use harness_model::{Event, Exit};
 use harness_node::Node;
 use k8s_openapi::api::core::v1::Taint;
@@ -34,7 +34,7 @@ pub(crate) use world::World;
 use site::Site;
 
 use crate::arc::resources;
-use crate::run::{Emitter, Order, leaks};
+use crate::run::{ArcParts, Emitter, Order, leaks};
 
 /// The ConfigMap of every scenario's namespace that holds GHES's CA.
 pub const GHES_CA: &str = "ghes-ca";
@@ -50,7 +50,7 @@ pub struct Environment {
     plane: ControlPlane,
     /// Absent where pods cannot run.
     node: Option<Node>,
-    cert_manager: Vec<Process>,
+    cert_manager: Vec<Arc<Process>>,
     /// The common ARC as it was installed, for when it must come back.
     common_arc: harness_arc::Arc,
     common: Arc<World>,
@@ -92,8 +92,15 @@ impl Environment {
         node::start(&self.order, &self.site, &self.plane, name, vec![taint]).await
     }
 
+    /// Puts the definitions of this chart in the place of those that are there, as `kubectl replace` does.
+    pub(crate) async fn replace_definitions(&self, arc: &ArcParts) -> Result<(), UpError> {
+        let definitions = harness_arc::definitions(&arc.chart).map_err(harness_arc::InstallError::from)?;
+        let applier = Applier::new(self.client().clone());
+        Ok(applier.definitions(&definitions, Duration::from_secs(60)).await?)
+    }
+
     /// cert-manager's programs.
-    pub(crate) fn cert_manager(&self) -> &[Process] {
+    pub(crate) fn cert_manager(&self) -> &[Arc<Process>] {
         &self.cert_manager
     }
 
@@ -112,25 +119,18 @@ impl Environment {
     }
 
     /// Ends the common ARC, which works in every namespace, so that scenarios may have one of their own.
-    pub(crate) async fn retire_common_arc(&mut self) -> Result<(), UpError> {
+    pub(crate) async fn retire_common_arc(&self) -> Result<(), UpError> {
         self.tell(self.common.faults());
-        let client = self.plane.client.clone();
-        match Arc::get_mut(&mut self.common) {
-            Some(common) => common.retire(&client).await,
-            None => Err(UpError::Held),
-        }
+        self.common.retire(&self.plane.client).await
     }
 
     /// Brings the common ARC back, for whoever looks at a kept environment.
-    pub(crate) async fn resume_common_arc(&mut self) -> Result<(), UpError> {
+    pub(crate) async fn resume_common_arc(&self) -> Result<(), UpError> {
         let site = &self.site;
         let arc = self.common_arc.clone();
         let controller =
             harness_arc::install(arc, &self.plane, site.enclosed, &site.state, &site.logs).await?;
-        match Arc::get_mut(&mut self.common) {
-            Some(common) => common.resume(controller),
-            None => return Err(UpError::Held),
-        }
+        self.common.resume(controller);
         Ok(())
     }
 
@@ -175,23 +175,20 @@ impl Environment {
     /// Ends everything, the users of a thing before the thing.
     pub(crate) async fn down(self) {
         self.recorder.stop().await;
-        let mut common = Arc::into_inner(self.common);
-        if let Some(common) = &mut common {
-            common.stop_arc().await;
-        }
+        self.common.stop_arc().await;
         if let Some(node) = self.node
             && let Err(error) = node.shutdown().await
         {
             tracing::warn!(%error, "the node did not stop cleanly");
         }
-        if let Some(common) = common
+        if let Some(common) = Arc::into_inner(self.common)
             && let Some(event) = common.down().await
         {
             self.emitter.emit(event);
         }
         futures::future::join_all(
             self.cert_manager
-                .into_iter()
+                .iter()
                 .map(|process| process.stop(Duration::ZERO)),
         )
         .await;

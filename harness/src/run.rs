@@ -15,6 +15,7 @@ mod schedule;
 mod sinks;
 mod supervisor;
 mod trials;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -24,17 +25,18 @@ use crate::Scenario;
 
 pub(crate) use emitter::Emitter;
 pub(crate) use evidence::leaks;
+pub use order::ArcParts;
 pub(crate) use order::{INSIDE, Order};
 
-/// The scenario runner's `main`.
+/// The scenario runner's `main`: the catalogue, and the arms of an upgrade.
 #[must_use]
-pub fn main(scenarios: &'static [Scenario]) -> ExitCode {
+pub fn main(scenarios: &'static [Scenario], arms: &'static [Scenario]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(code) = catalogue::answer(&arguments, scenarios) {
         return code;
     }
     if arguments.first().is_some_and(|first| first == order::INSIDE) {
-        return exit_code(inside::main(scenarios));
+        return exit_code(inside::main(scenarios.iter().chain(arms)));
     }
     let Ok(plan) = std::env::var(PLAN_VARIABLE) else {
         return trials::ignored(scenarios);
@@ -43,6 +45,7 @@ pub fn main(scenarios: &'static [Scenario]) -> ExitCode {
         return trials::live(scenarios, &plan);
     }
     match serde_json::from_str::<Plan>(&plan) {
+        Ok(plan) if plan.upgrade.is_some() => upgrade::main(&plan, scenarios, arms),
         Ok(plan) => exit_code(supervisor::main(plan, scenarios)),
         Err(error) => {
             sinks::complain(&format!(

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use harness_cluster::WaitError;
 use harness_model::{Check, Failure};
 
-pub use context::{Context, OWN_NODE_TAINT};
+pub use context::{Context, OWN_NODE_TAINT, Upgrade};
 pub use desk::{Desk, Stay, Visit};
 pub use trail::{Step, Trail};
 

@@ -15,7 +15,7 @@ use harness::{Context, Scenario, expect, expect_equal};
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::fleet::await_another;
+use crate::fleet::{self, await_another};
 use crate::quickstart::{dispatch, follow, follow_in};
 use crate::visit::visit;
 
@@ -52,7 +52,7 @@ pub(crate) const VOLUME: Scenario = Scenario {
     run: |context| volume(context).boxed(),
 };
 
-const DEADLINE: Duration = Duration::from_secs(45);
+const DEADLINE: Duration = fleet::DEADLINE;
 const JOBS: usize = 50;
 const RUNNERS: usize = 4;
 

@@ -13,7 +13,7 @@ use harness::ghes::Runner;
 use kube::api::ListParams;
 
 /// Long against the few seconds that each step takes.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(45);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The names of the enterprise's runners, once exactly `count` are online and all of these are idle. GHES may list runners besides that are
 /// gone: it keeps those that were killed.

@@ -21,6 +21,8 @@ mod visit;
 
 use harness::Scenario;
 
+pub use upgrade::ARMS;
+
 /// Every check, in the order of the guide.
 pub static CATALOGUE: &[Scenario] = &[
     verify_install::API_RESOURCES,

@@ -43,7 +43,7 @@ const RUNNERS: usize = 2;
 const TOLERATED: Duration = Duration::from_secs(2);
 
 /// The silent node's grace period, the tolerated time, and what the replacement takes.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(45);
 
 async fn lost(context: Context) -> anyhow::Result<()> {
     let desk = context.desk().await?;

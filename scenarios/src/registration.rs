@@ -16,6 +16,7 @@ use harness::{Context, Desk, Scenario, expect, expect_equal};
 use kube::api::ListParams;
 use serde_json::json;
 
+use crate::fleet;
 use crate::quickstart::follow_in;
 use crate::table;
 use crate::visit::visit;
@@ -71,7 +72,7 @@ pub(crate) const REPOSITORY: Scenario = Scenario {
 };
 
 /// Long against the few seconds that it takes, short against ARC's own retry of 3 minutes.
-const DEADLINE: Duration = Duration::from_secs(45);
+const DEADLINE: Duration = fleet::DEADLINE;
 
 async fn enterprise(context: Context) -> anyhow::Result<()> {
     let tenant = context.tenant();

@@ -16,6 +16,7 @@ use harness::{Context, Scenario, Stay, Step, Trail, expect};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
+use crate::fleet;
 use crate::quickstart::follow;
 use crate::visit::visit;
 
@@ -87,9 +88,9 @@ pub(crate) const SIXTY_FOUR: Scenario = Scenario {
 };
 
 /// Sixteen registrations take some seconds on two cores.
-const DEADLINE: Duration = Duration::from_secs(40);
+const DEADLINE: Duration = fleet::DEADLINE;
 /// Sixty-four take as many times longer.
-const MANY: Duration = Duration::from_secs(90);
+const MANY: Duration = Duration::from_secs(60);
 /// In place of the guide's 300 s (`fixtures/deviations.toml`).
 const DELAY: Duration = Duration::from_secs(5);
 /// ARC stores the time of the last scale-out without fractions of a second.

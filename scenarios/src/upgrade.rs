@@ -1,7 +1,11 @@
-//! The first step of a careful upgrade.
+//! Upgrades of ARC: the first step of a careful one as a check of the catalogue; whole ones in `arms`, for `cargo xtask upgrade`.
 //!
 //! Source: ARC's documentation on upgrading: Helm never touches the custom resource definitions, so an administrator replaces them before the
 //! chart. Between both steps the old controller works with the new definitions. Not covered: the second step, and the way back.
+
+mod arms;
+mod charts;
+mod load;
 
 use std::collections::BTreeSet;
 
@@ -11,6 +15,8 @@ use harness::{Context, Scenario, expect_equal};
 
 use crate::fleet;
 use crate::quickstart::{dispatch, follow};
+
+pub use arms::ARMS;
 
 pub(crate) const DEFINITIONS_FIRST: Scenario = Scenario {
     check: || {

@@ -171,7 +171,10 @@ async fn programs(context: Context) -> anyhow::Result<()> {
     ];
 
     for name in wanted {
-        let program = context.programs().find(|program| program.name() == name);
+        let program = context
+            .programs()
+            .into_iter()
+            .find(|program| program.name() == name);
         let seen = program.map_or_else(
             || "not started".to_owned(),
             |program| {

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::main(scenarios::CATALOGUE)
+    harness::main(scenarios::CATALOGUE, scenarios::ARMS)
 }

@@ -3,8 +3,8 @@
 //! Everything that can be refused without building is refused first: a wrong flag costs no minutes.
 
 mod cluster;
-mod pins;
-mod words;
+pub(crate) mod pins;
+pub(crate) mod words;
 
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
@@ -126,7 +126,7 @@ pub(crate) fn to_json(plan: &Plan) -> anyhow::Result<String> {
 }
 
 /// Tells the plan where the built programs lie.
-fn place_programs(plan: &mut Plan, built: &Built) -> anyhow::Result<()> {
+pub(crate) fn place_programs(plan: &mut Plan, built: &Built) -> anyhow::Result<()> {
     let runner = built.path(Program::Bin("runner"))?;
     plan.programs = runner
         .parent()
@@ -136,7 +136,7 @@ fn place_programs(plan: &mut Plan, built: &Built) -> anyhow::Result<()> {
 }
 
 /// Everything that can be said of the flags without building anything.
-fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Result<Plan> {
+pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Result<Plan> {
     if e2e.ghes != "mock" {
         return Err(Refusal::usage(format!(
             "--ghes {}: running against a real GHES is not part of this version; take --ghes mock",
@@ -177,7 +177,9 @@ fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Result<Plan> {
         },
         arc,
         arc_manager,
+        arc_chart: None,
         arc_webhook_server,
+        upgrade: None,
         sync_period: e2e.sync_period.clone(),
         keep: e2e.keep,
         offline: e2e.offline,
@@ -197,7 +199,7 @@ fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Result<Plan> {
     })
 }
 
-fn executable(flag: &str, path: &Utf8Path) -> anyhow::Result<String> {
+pub(crate) fn executable(flag: &str, path: &Utf8Path) -> anyhow::Result<String> {
     let metadata = std::fs::metadata(path)
         .map_err(|error| Refusal::usage(format!("{flag} {path}: no such program: {error}")))?;
     if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
@@ -223,7 +225,7 @@ fn run_folder(path: &Utf8Path) -> anyhow::Result<String> {
     absolute(path)
 }
 
-fn absolute(path: &Utf8Path) -> anyhow::Result<String> {
+pub(crate) fn absolute(path: &Utf8Path) -> anyhow::Result<String> {
     let absolute = camino::absolute_utf8(path).with_context(|| format!("making {path} absolute"))?;
     Ok(absolute.into_string())
 }

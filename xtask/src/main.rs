@@ -12,6 +12,7 @@ mod refusal;
 mod repository;
 mod test;
 mod tidy;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     E2e(Box<e2e::E2e>),
+    Upgrade(Box<upgrade::Upgrade>),
     List(list::List),
     /// The real parts, their origins and pins: `artifacts list`, `artifacts lock [PART…]`
     #[command(disable_help_flag = true)]
@@ -65,6 +67,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let root = repository::root()?;
     match &cli.verb {
         Verb::E2e(e2e) => e2e::run(e2e, &root, &foreground),
+        Verb::Upgrade(upgrade) => upgrade::run(upgrade, &root, &foreground),
         Verb::List(list) => list::run(list, &root, &foreground),
         Verb::Artifacts(args) => program::harness("artifacts", args, &root, &foreground),
         Verb::Report(args) => program::harness("report", args, &root, &foreground),

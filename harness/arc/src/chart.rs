@@ -81,7 +81,7 @@ impl Chart {
 ///
 /// # Errors
 /// [`ChartError`].
-pub(crate) fn definitions(folder: &Utf8Path) -> Result<Vec<Value>, ChartError> {
+pub fn definitions(folder: &Utf8Path) -> Result<Vec<Value>, ChartError> {
     let folder = folder.join("crds");
     let read_error = |source| ChartError::Read {
         path: folder.clone(),

@@ -14,7 +14,7 @@ mod serving;
 mod workload;
 
 pub use cert_manager::{CertManager, CertManagerParts, NAMESPACE as CERT_MANAGER_NAMESPACE};
-pub use chart::{Chart, ChartError, Rendered, render};
+pub use chart::{Chart, ChartError, Rendered, definitions, render};
 pub use manager::{Arc, Controller, NAMESPACE, Subject, install, prepare};
 pub use release::{RELEASE, Release, Replica};
 

@@ -1,5 +1,6 @@
 //! ARC's manager as processes that act as the chart's service account, with their certificate issued by the real cert-manager.
 
+use std::sync;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -103,7 +104,7 @@ impl Arc {
 
 /// A running ARC.
 pub struct Controller {
-    managers: Vec<Process>,
+    managers: Vec<sync::Arc<Process>>,
     metrics: Vec<String>,
     configurations: Vec<Value>,
     stop: CancellationToken,
@@ -113,7 +114,7 @@ pub struct Controller {
 impl Controller {
     /// The manager programs, as the release lists its replicas.
     #[must_use]
-    pub fn managers(&self) -> &[Process] {
+    pub fn managers(&self) -> &[sync::Arc<Process>] {
         &self.managers
     }
 
@@ -124,9 +125,9 @@ impl Controller {
     }
 
     /// Ends the managers and what serves them.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.stop.cancel();
-        let managers = self.managers.into_iter();
+        let managers = self.managers.iter();
         futures::future::join_all(managers.map(|process| process.stop(Duration::from_secs(1)))).await;
         self.tasks.wait().await;
     }
@@ -135,7 +136,7 @@ impl Controller {
     ///
     /// # Errors
     /// [`InstallError::Call`].
-    pub async fn retire(self, client: &Client) -> Result<(), InstallError> {
+    pub async fn retire(&self, client: &Client) -> Result<(), InstallError> {
         for configuration in &self.configurations {
             let name = configuration.pointer("/metadata/name").and_then(Value::as_str);
             let name = name.unwrap_or_default();
@@ -283,7 +284,7 @@ async fn start_managers(
     folder: &Utf8Path,
     temporary: &[Utf8PathBuf],
     logs: &Utf8Path,
-) -> Result<Vec<Process>, InstallError> {
+) -> Result<Vec<sync::Arc<Process>>, InstallError> {
     let missing = || ChartError::Helm {
         chart: subject.chart.clone(),
         stderr: "it renders no Deployment with a container `manager`".into(),
@@ -322,7 +323,7 @@ async fn start_managers(
         for (name, value) in container.env {
             program = program.env(name, value);
         }
-        managers.push(program.start(logs)?);
+        managers.push(sync::Arc::new(program.start(logs)?));
     }
     Ok(managers)
 }

@@ -233,7 +233,7 @@ impl Process {
     }
 
     /// SIGTERM, then SIGKILL after `grace`.
-    pub async fn stop(self, grace: Duration) {
+    pub async fn stop(&self, grace: Duration) {
         if self.exited().is_none()
             && let Some(pid) = self.pid.and_then(|pid| i32::try_from(pid).ok())
         {

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::upgrade::{ArmFacts, ChartDifference};
 use crate::{Capability, Check, Part, Verdict};
 
 /// The version of this format; stands in [`Event::RunStarted`], the first line.
@@ -181,6 +182,16 @@ pub enum Event {
         evidence: Option<String>,
         /// The command that runs this check alone.
         rerun: String,
+    },
+    /// An arm of an upgrade is done.
+    Upgraded {
+        /// What it did.
+        facts: ArmFacts,
+    },
+    /// How the charts before and after an upgrade differ.
+    ChartsDiffer {
+        /// In what.
+        difference: ChartDifference,
     },
     /// The environment did not come up, or broke while checks ran.
     Broken {

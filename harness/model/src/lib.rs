@@ -12,6 +12,7 @@ mod part;
 mod plan;
 mod redactor;
 mod scope;
+pub mod upgrade;
 mod verdict;
 
 pub use capability::Capability;

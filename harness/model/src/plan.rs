@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Profile;
+use crate::upgrade::UpgradePlan;
 
 /// The environment variable that hands the plan (JSON) from xtask to the scenario runner.
 pub const PLAN_VARIABLE: &str = "GHES_E2E_PLAN";
@@ -53,8 +54,14 @@ pub struct Plan {
     pub arc: String,
     /// A foreign manager program to put under the suite.
     pub arc_manager: Option<String>,
+    /// A foreign chart's folder in place of the version's own.
+    #[serde(default)]
+    pub arc_chart: Option<String>,
     /// A foreign webhook server program.
     pub arc_webhook_server: Option<String>,
+    /// What it is upgraded to, in a run that does so.
+    #[serde(default)]
+    pub upgrade: Option<UpgradePlan>,
     /// `--sync-period` of the manager, in Go's notation, for example `1s`.
     pub sync_period: String,
     /// Keep the environment after the run.

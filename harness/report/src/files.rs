@@ -21,7 +21,7 @@ pub fn write_all(run_dir: &Utf8Path, summary: &Summary) -> Result<(), ReportErro
     replace(run_dir, REPORT_FILE, &report).map_err(ReportError::file("write report.yaml"))
 }
 
-fn replace(run_dir: &Utf8Path, name: &str, text: &str) -> std::io::Result<()> {
+pub(crate) fn replace(run_dir: &Utf8Path, name: &str, text: &str) -> std::io::Result<()> {
     let fresh = run_dir.join(format!(".{name}-{}", std::process::id()));
     let written = fs_err::write(&fresh, text).and_then(|()| fs_err::rename(&fresh, run_dir.join(name)));
     if written.is_err() {

@@ -16,6 +16,7 @@ mod runs;
 mod summary;
 mod terminal;
 mod text;
+mod upgrade;
 mod yaml;
 
 pub use error::ReportError;
@@ -28,4 +29,5 @@ pub use summary::{
     earned_exit,
 };
 pub use terminal::{Style, Terminal, replay};
+pub use upgrade::{UPGRADE_FILE, UpgradeReport, UpgradeStep, UpgradeVerdict, upgrade_text, write_upgrade};
 pub use yaml::{REPORT_FORMAT, report_yaml};

@@ -7,6 +7,7 @@ mod check;
 
 use std::time::Duration;
 
+use harness_model::upgrade::{ArmFacts, ChartDifference};
 use harness_model::{Event, Exit, Line, Measurement, Part, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -120,6 +121,10 @@ pub struct Summary {
     pub deviations: Vec<Deviation>,
     /// In the order planned.
     pub checks: Vec<CheckResult>,
+    /// The arms of an upgrade, in order.
+    pub arms: Vec<ArmFacts>,
+    /// How the charts before and after an upgrade differ.
+    pub chart_difference: Option<ChartDifference>,
     /// Lines that belong to no check.
     pub notes: Vec<String>,
     /// What broke, in order.
@@ -185,7 +190,11 @@ impl Summary {
                 self.clock = clock;
                 self.seed = seed;
             }
-            Event::Part { part } => match self.parts.iter_mut().find(|known| known.name == part.name) {
+            Event::Part { part } => match self
+                .parts
+                .iter_mut()
+                .find(|known| (&known.name, &known.version) == (&part.name, &part.version))
+            {
                 Some(known) => *known = part,
                 None => self.parts.push(part),
             },
@@ -227,6 +236,8 @@ impl Summary {
                 });
             }
             Event::Measured { id, measurement } if id.is_empty() => self.measurements.push(measurement),
+            Event::Upgraded { facts } => self.arms.push(facts),
+            Event::ChartsDiffer { difference } => self.chart_difference = Some(difference),
             Event::Broken { message, exit } => self.broken.push(Breakage { message, exit }),
             Event::Note { text } => self.notes.push(text),
             Event::Interrupted => self.interrupted = true,

@@ -76,6 +76,8 @@ impl Terminal {
             Event::Deviation { .. }
             | Event::GuideVersion { .. }
             | Event::Measured { .. }
+            | Event::Upgraded { .. }
+            | Event::ChartsDiffer { .. }
             | Event::RunFinished { .. } => None,
         }
     }

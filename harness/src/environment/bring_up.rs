@@ -96,7 +96,7 @@ pub(crate) async fn up(order: Order, emitter: Emitter) -> Result<Environment, Up
         site,
         plane,
         node,
-        cert_manager,
+        cert_manager: cert_manager.into_iter().map(Arc::new).collect(),
         common_arc: arc,
         common: Arc::new(World::new(ghes, controller)),
         recorder,
@@ -137,7 +137,7 @@ async fn base(order: &Order, site: &Site, emitter: &Emitter, defects: &[Defect])
         let redactor = emitter.redactor();
         let place = site.common_ghes(order);
         let ghes = ghes::start(place, &order.checks, order.plan.list_max_age, redactor, defects).await?;
-        let subject = world::subject(order, &ghes, site.common_release(), None, redactor);
+        let subject = world::subject(order, &ghes, site.common_release(), &parts.arc, redactor);
         let mut arc = harness_arc::prepare(subject).await?;
         for defect in defects {
             arc.change(|manifest| defect.in_manifest(manifest));

@@ -198,6 +198,12 @@ impl Defect {
         }
     }
 
+    /// Whether no further ARC can be installed with it: checks that have their own are left out of its proof.
+    #[must_use]
+    pub fn prevents_installs(self) -> bool {
+        self == Defect::CainjectorKilled
+    }
+
     /// The defect of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Defect> {

@@ -29,8 +29,8 @@ pub(crate) enum UpError {
     Evidence(#[from] EvidenceError),
     #[error("{what}: {source}; is the disk full?")]
     Files { what: String, source: std::io::Error },
-    #[error("a finished scenario still holds the common ARC, so that others cannot have their own")]
-    Held,
+    #[error("only a scenario with an ARC of its own may change it")]
+    CommonArc,
     #[error("a certificate could not be made: {0}")]
     Pki(#[from] harness_cluster::PkiError),
 }

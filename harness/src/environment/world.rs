@@ -1,7 +1,8 @@
 //! A GHES and the ARC that works for it: the run's common pair, or the pair of one scenario.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use harness_arc::{Controller, Release, Subject};
 use harness_cluster::Process;
@@ -14,33 +15,32 @@ use super::error::UpError;
 use super::ghes::{self, GhesSide};
 use super::site::Site;
 use super::{Defect, Environment, namespace};
-use crate::run::Order;
+use crate::run::{ArcParts, Order};
 
 /// A GHES and its ARC.
 pub(crate) struct World {
     ghes: GhesSide,
     /// Absent once it is retired.
-    controller: Option<Controller>,
+    controller: Mutex<Option<Arc<Controller>>>,
+    /// Whose installation it is, if it is one scenario's.
+    release: Option<Release>,
     /// Managers that a scenario killed: their end is no fault of the subject's.
     killed: Mutex<BTreeSet<String>>,
 }
 
-/// What ARC must be told. `version` is another than the one under test.
+/// What ARC must be told.
 pub(crate) fn subject(
     order: &Order,
     ghes: &GhesSide,
     release: Release,
-    version: Option<&str>,
+    arc: &ArcParts,
     redactor: &Redactor,
 ) -> Subject {
-    let parts = &order.parts;
-    let version = version.unwrap_or(&order.plan.arc);
-    let arc = parts.other_arcs.get(version).unwrap_or(&parts.arc);
     Subject {
         manager: arc.manager.clone(),
         chart: arc.chart.clone(),
-        helm: parts.helm.clone(),
-        version: version.to_owned(),
+        helm: order.parts.helm.clone(),
+        version: arc.version.clone(),
         ghes_url: ghes.url.clone(),
         ghes_ca: ghes.ca_file.clone(),
         token: ghes.token.clone(),
@@ -54,7 +54,8 @@ impl World {
     pub(crate) fn new(ghes: GhesSide, controller: Controller) -> World {
         World {
             ghes,
-            controller: Some(controller),
+            controller: Mutex::new(Some(Arc::new(controller))),
+            release: None,
             killed: Mutex::default(),
         }
     }
@@ -89,14 +90,45 @@ impl World {
             .version
             .as_deref()
             .filter(|_| !defects.contains(&Defect::SameRelease));
+        let parts = &order.parts;
+        let version = version.and_then(|version| parts.other_arcs.get(version));
         let release = Site::own_release(index, namespace, claim);
-        let mut arc = harness_arc::prepare(subject(order, &ghes, release, version, redactor)).await?;
+        let subject = subject(
+            order,
+            &ghes,
+            release.clone(),
+            version.unwrap_or(&parts.arc),
+            redactor,
+        );
+        let mut arc = harness_arc::prepare(subject).await?;
         for defect in defects {
             arc.change(|manifest| defect.in_manifest(manifest));
         }
         let controller =
             harness_arc::install(arc, &environment.plane, site.enclosed, &site.state, &site.logs).await?;
-        Ok(World::new(ghes, controller))
+        Ok(World {
+            release: Some(release),
+            ..World::new(ghes, controller)
+        })
+    }
+
+    /// Puts another ARC in the place of a scenario's own, as `helm upgrade` does: the new chart's objects, the end of the old program, the new
+    /// program. Definitions stay as they are. Gives when the old one ended.
+    pub(crate) async fn change_arc(
+        &self,
+        environment: &Environment,
+        to: &ArcParts,
+    ) -> Result<Instant, UpError> {
+        let (order, site) = (&environment.order, &environment.site);
+        let release = self.release.clone().ok_or(UpError::CommonArc)?;
+        let redactor = environment.emitter.redactor();
+        let arc = harness_arc::prepare(subject(order, &self.ghes, release, to, redactor)).await?;
+        self.stop_arc().await;
+        let ended = Instant::now();
+        let controller =
+            harness_arc::install(arc, &environment.plane, site.enclosed, &site.state, &site.logs).await?;
+        self.resume(controller);
+        Ok(ended)
     }
 
     /// GHES, from a user's side.
@@ -115,13 +147,17 @@ impl World {
     }
 
     /// ARC's manager programs.
-    pub(crate) fn managers(&self) -> &[Process] {
-        self.controller.as_ref().map_or(&[], Controller::managers)
+    pub(crate) fn managers(&self) -> Vec<Arc<Process>> {
+        self.controller()
+            .map(|controller| controller.managers().to_vec())
+            .unwrap_or_default()
     }
 
     /// Where each manager serves its metrics.
-    pub(crate) fn metrics(&self) -> &[String] {
-        self.controller.as_ref().map_or(&[], Controller::metrics)
+    pub(crate) fn metrics(&self) -> Vec<String> {
+        self.controller()
+            .map(|controller| controller.metrics().to_vec())
+            .unwrap_or_default()
     }
 
     /// Kills one manager; the scenario wants to see what comes of it.
@@ -134,7 +170,7 @@ impl World {
 
     /// The last lines of each manager's log.
     pub(crate) fn arc_log(&self, lines: usize) -> String {
-        let logs = self.managers().iter().map(|process| process.tail(lines));
+        let logs = self.managers().into_iter().map(|process| process.tail(lines));
         logs.collect::<Vec<_>>().join("\n")
     }
 
@@ -155,7 +191,7 @@ impl World {
         let killed = self.killed().clone();
         let died = self
             .managers()
-            .iter()
+            .into_iter()
             .filter(|process| !killed.contains(process.name()));
         let mut faults: Vec<Event> = died
             .filter_map(|process| {
@@ -186,27 +222,29 @@ impl World {
     }
 
     /// Ends ARC and has the API server ask it no more; GHES stays.
-    pub(crate) async fn retire(&mut self, client: &Client) -> Result<(), UpError> {
-        if let Some(controller) = self.controller.take() {
+    pub(crate) async fn retire(&self, client: &Client) -> Result<(), UpError> {
+        let controller = self.lock().take();
+        if let Some(controller) = controller {
             controller.retire(client).await?;
         }
         Ok(())
     }
 
-    /// Puts ARC back.
-    pub(crate) fn resume(&mut self, controller: Controller) {
-        self.controller = Some(controller);
+    /// Puts ARC, or another ARC, in its place.
+    pub(crate) fn resume(&self, controller: Controller) {
+        self.lock().replace(Arc::new(controller));
     }
 
     /// Ends ARC; GHES stays.
-    pub(crate) async fn stop_arc(&mut self) {
-        if let Some(controller) = self.controller.take() {
+    pub(crate) async fn stop_arc(&self) {
+        let controller = self.lock().take();
+        if let Some(controller) = controller {
             controller.stop().await;
         }
     }
 
     /// Ends both; gives what is to be told of it.
-    pub(crate) async fn down(mut self) -> Option<Event> {
+    pub(crate) async fn down(self) -> Option<Event> {
         self.stop_arc().await;
         let error = self.ghes.server.shutdown().await.err()?;
         Some(Event::Broken {
@@ -215,7 +253,15 @@ impl World {
         })
     }
 
-    fn killed(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+    fn controller(&self) -> Option<Arc<Controller>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Controller>>> {
+        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn killed(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.killed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,7 +18,7 @@ use crate::environment::{self, Environment, UpError};
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(8);
 
 /// Carries out the order that stands on standard input.
-pub(crate) fn main(scenarios: &'static [Scenario]) -> Exit {
+pub(crate) fn main(scenarios: impl Iterator<Item = &'static Scenario>) -> Exit {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
@@ -68,7 +68,7 @@ pub(crate) fn main(scenarios: &'static [Scenario]) -> Exit {
 async fn run(
     order: Order,
     furnished: Result<(), EnclosureError>,
-    scenarios: &'static [Scenario],
+    scenarios: impl Iterator<Item = &'static Scenario>,
     mut signals: watch::Receiver<Signal>,
 ) -> anyhow::Result<()> {
     let orphaned = signals.clone();
@@ -82,9 +82,7 @@ async fn run(
         return finish(emitter, written).await;
     }
     let keep = order.plan.keep;
-    let selected = scenarios
-        .iter()
-        .filter(|s| order.checks.contains(&(s.check)().id));
+    let selected = scenarios.filter(|s| order.checks.contains(&(s.check)().id));
     let (own, common): (Vec<&'static Scenario>, Vec<&'static Scenario>) =
         selected.partition(|s| order.own_arcs.contains(&(s.check)().id));
 
@@ -102,9 +100,9 @@ async fn run(
             return finish(emitter, written).await;
         }
     };
-    let mut environment = Arc::new(environment);
+    let environment = Arc::new(environment);
     let done = tokio::select! {
-        done = checks(&mut environment, common, own) => Some(done),
+        done = checks(&environment, common, own) => Some(done),
         () = interrupted(&mut signals) => None,
     };
     if let Some(done) = done {
@@ -127,7 +125,7 @@ async fn run(
 
 /// First the scenarios that share an ARC, then those that have their own. The common one works in every namespace, so both cannot be.
 async fn checks(
-    environment: &mut Arc<Environment>,
+    environment: &Arc<Environment>,
     common: Vec<&'static Scenario>,
     own: Vec<&'static Scenario>,
 ) -> Result<(), UpError> {
@@ -135,12 +133,10 @@ async fn checks(
     if own.is_empty() {
         return Ok(());
     }
-    let alone = Arc::get_mut(environment).ok_or(UpError::Held)?;
-    alone.retire_common_arc().await?;
+    environment.retire_common_arc().await?;
     schedule::run(own, environment.clone()).await;
     if environment.order.plan.keep {
-        let alone = Arc::get_mut(environment).ok_or(UpError::Held)?;
-        alone.resume_common_arc().await?;
+        environment.resume_common_arc().await?;
     }
     Ok(())
 }

@@ -43,13 +43,19 @@ pub(crate) struct PartPaths {
     pub(crate) cert_manager_chart: Utf8PathBuf,
     /// The ARC under test.
     pub(crate) arc: ArcParts,
+    /// What it is upgraded to, in a run that does so.
+    pub(crate) target: Option<ArcParts>,
     /// Other versions of ARC, for the scenarios that want one.
     pub(crate) other_arcs: BTreeMap<String, ArcParts>,
 }
 
 /// One version of ARC.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ArcParts {
-    pub(crate) manager: Utf8PathBuf,
-    pub(crate) chart: Utf8PathBuf,
+pub struct ArcParts {
+    /// As the chart is told it, for example `v0.27.6`.
+    pub version: String,
+    /// The manager program.
+    pub manager: Utf8PathBuf,
+    /// The chart's folder.
+    pub chart: Utf8PathBuf,
 }

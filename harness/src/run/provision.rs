@@ -34,6 +34,9 @@ pub(crate) struct Provisioned {
     parts: BTreeMap<String, Resolved>,
     /// Other versions of ARC, by version, each by the part's name.
     other_arcs: BTreeMap<String, BTreeMap<String, Resolved>>,
+    /// What the ARC under test is upgraded to.
+    target: Option<ArcParts>,
+    version: String,
 }
 
 /// The versions of ARC that these checks want besides the one under test.
@@ -42,6 +45,8 @@ pub(crate) fn other_arcs(plan: &Plan, checks: &[Check]) -> BTreeSet<String> {
         Claim::OwnArc(own) => own.version.clone(),
         Claim::SharedArc | Claim::WholePlane => None,
     });
+    let target = plan.upgrade.iter().map(|upgrade| upgrade.to.clone());
+    let wanted = wanted.chain(target);
     wanted.filter(|version| *version != plan.arc).collect()
 }
 
@@ -66,15 +71,30 @@ pub(crate) async fn provision(plan: &Plan, other_arcs: &BTreeSet<String>) -> any
             harness_artifacts::foreign("arc-manager", Utf8Path::new(path))?,
         );
     }
+    if let (Some(path), Some(chart)) = (&plan.arc_chart, parts.get_mut("arc-chart")) {
+        // Its origin stays the version's: what a test changed in a copy is no release of its own.
+        chart.path = Utf8PathBuf::from(path);
+    }
     let mut others = BTreeMap::new();
     for version in other_arcs {
         let wanted = ARC.map(|part| (part, Some(version.as_str())));
         let resolved = resolver.resolve_all(&wanted, progress.as_ref()).await?;
         others.insert(version.clone(), resolved);
     }
+    let target = plan.upgrade.as_ref().map(|upgrade| {
+        let parts = others.get(&upgrade.to).unwrap_or(&parts);
+        let foreign = |path: &Option<String>| path.clone().map(Utf8PathBuf::from);
+        let mut target = arc(parts, &upgrade.to)?;
+        target.manager = foreign(&upgrade.to_manager).unwrap_or(target.manager);
+        target.chart = foreign(&upgrade.to_chart).unwrap_or(target.chart);
+        anyhow::Ok(target)
+    });
+    let target = target.transpose()?;
     Ok(Provisioned {
         parts,
         other_arcs: others,
+        target,
+        version: plan.arc.clone(),
     })
 }
 
@@ -114,7 +134,7 @@ impl Provisioned {
         let path = |name: &str| path(&self.parts, name);
         let mut other_arcs = BTreeMap::new();
         for (version, parts) in &self.other_arcs {
-            other_arcs.insert(version.clone(), arc(parts)?);
+            other_arcs.insert(version.clone(), arc(parts, version)?);
         }
         Ok(PartPaths {
             etcd: path("etcd")?,
@@ -127,14 +147,16 @@ impl Provisioned {
             cert_manager_cainjector: path("cert-manager-cainjector")?,
             cert_manager_webhook: path("cert-manager-webhook")?,
             cert_manager_chart: path("cert-manager-chart")?,
-            arc: arc(&self.parts)?,
+            arc: arc(&self.parts, &self.version)?,
+            target: self.target.clone(),
             other_arcs,
         })
     }
 }
 
-fn arc(parts: &BTreeMap<String, Resolved>) -> anyhow::Result<ArcParts> {
+fn arc(parts: &BTreeMap<String, Resolved>, version: &str) -> anyhow::Result<ArcParts> {
     Ok(ArcParts {
+        version: version.to_owned(),
         manager: path(parts, ARC[0])?,
         chart: path(parts, ARC[1])?,
     })

@@ -24,10 +24,12 @@ pub(crate) async fn run(scenarios: Vec<&'static Scenario>, environment: Arc<Envi
     let plane = Arc::new(RwLock::new(()));
     let mut running = JoinSet::new();
     for scenario in scenarios {
-        let (permits, plane, environment) = (permits.clone(), plane.clone(), environment.clone());
+        // Here and not in the task: so they begin in the catalogue's order.
+        let permit = permits.clone().acquire_owned().await;
+        let (plane, environment) = (plane.clone(), environment.clone());
         running.spawn(async move {
+            let _permit = permit;
             let check = (scenario.check)();
-            let _permit = permits.acquire().await;
             match check.claims {
                 // An own ARC keeps to its namespace as well: see `inside`, which gives those checks a turn of their own.
                 Claim::SharedArc | Claim::OwnArc(_) => {

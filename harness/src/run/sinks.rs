@@ -68,7 +68,7 @@ impl Sinks {
 }
 
 #[expect(clippy::print_stdout, reason = "the terminal sink")]
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     print!("{text}");
 }
 

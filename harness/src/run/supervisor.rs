@@ -383,7 +383,7 @@ impl Interrupts {
     }
 }
 
-fn run_id() -> String {
+pub(crate) fn run_id() -> String {
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
     // Version 7 sorts by time; its tail tells two runs of one second apart.
     let unique = uuid::Uuid::now_v7().simple().to_string();

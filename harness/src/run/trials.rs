@@ -6,7 +6,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context as _;
 use harness_model::{
-    Event, Exit, LIVE_VARIABLE, Line, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan, Profile, Verdict,
+    Claim, Event, Exit, LIVE_VARIABLE, Line, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan, Profile,
+    Verdict,
 };
 use harness_report::Summary;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -118,6 +119,13 @@ fn prove(defects: &[Defect], names: &str, scenarios: &[Scenario], plan: &str) ->
         .map(|scenario| (scenario.check)())
         .filter(|check| red.contains(check.id.as_str()));
     plan.profile = proven.map(|check| check.profile).fold(plan.profile, Profile::max);
+    if defects.iter().any(|defect| defect.prevents_installs()) {
+        let others = scenarios.iter().map(|scenario| (scenario.check)());
+        plan.filters = others
+            .filter(|check| !matches!(check.claims, Claim::OwnArc(_)))
+            .map(|check| check.id)
+            .collect();
+    }
     plan.defect = Some(names.to_owned());
     plan.out = Some(format!("{}/target/e2e/self-proof/{names}", plan.repository));
     let summary = run_and_fold(plan)?;

@@ -1,6 +1,7 @@
 //! What a scenario may act on: its namespace, its tenant on GHES, and eyes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use harness_arc::resources;
@@ -18,6 +19,15 @@ use tokio::process::Command;
 use super::{Desk, Trail, Unmet};
 use crate::Environment;
 use crate::environment::{Defect, Tenant, World};
+use crate::run::ArcParts;
+
+/// One version of ARC and another.
+pub struct Upgrade {
+    /// What the run begins with.
+    pub before: ArcParts,
+    /// What it is upgraded to.
+    pub after: ArcParts,
+}
 
 /// The taint of a scenario's own node, with effect `NoSchedule`.
 pub const OWN_NODE_TAINT: &str = "ghes-harness/own-node";
@@ -81,16 +91,14 @@ impl Context {
     }
 
     /// cert-manager's and ARC's programs.
-    pub fn programs(&self) -> impl Iterator<Item = &Process> {
-        self.environment
-            .cert_manager()
-            .iter()
-            .chain(self.world.managers())
+    #[must_use]
+    pub fn programs(&self) -> Vec<Arc<Process>> {
+        [self.environment.cert_manager().to_vec(), self.world.managers()].concat()
     }
 
     /// ARC's manager programs.
     #[must_use]
-    pub fn managers(&self) -> &[Process] {
+    pub fn managers(&self) -> Vec<Arc<Process>> {
         self.world.managers()
     }
 
@@ -158,6 +166,75 @@ impl Context {
         Trail::of(self.objects(kind), name.to_owned(), pointer)
     }
 
+    /// The upgrade that this run is about.
+    ///
+    /// # Errors
+    /// In a run that upgrades nothing.
+    pub fn upgrade(&self) -> anyhow::Result<Upgrade> {
+        let parts = &self.environment.order.parts;
+        let target = parts.target.as_ref();
+        let target = target.context("this run upgrades nothing: `cargo xtask upgrade` does")?;
+        Ok(Upgrade {
+            before: parts.arc.clone(),
+            after: target.clone(),
+        })
+    }
+
+    /// The definitions of this chart.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn definitions_of(&self, arc: &ArcParts) -> anyhow::Result<Vec<Value>> {
+        harness_arc::definitions(&arc.chart)
+            .with_context(|| format!("read the definitions of {}", arc.version))
+    }
+
+    /// What this chart renders to with these values.
+    ///
+    /// # Errors
+    /// Helm's refusal.
+    pub async fn render(&self, arc: &ArcParts, values: &Value) -> anyhow::Result<Vec<Value>> {
+        let helm = &self.environment.order.parts.helm;
+        let (release, namespace) = (harness_arc::RELEASE, harness_arc::NAMESPACE);
+        let rendered = harness_arc::render(helm, &arc.chart, release, namespace, values).await;
+        Ok(rendered
+            .with_context(|| format!("render the chart of {}", arc.version))?
+            .into_documents())
+    }
+
+    /// What the cluster would store of a manifest.
+    ///
+    /// # Errors
+    /// Its refusal.
+    pub async fn dry_run(&self, manifest: &Value) -> Result<DynamicObject, ApplyError> {
+        Applier::new(self.client().clone())
+            .dry_run(manifest, &self.namespace)
+            .await
+    }
+
+    /// Replaces ARC's definitions by those of this chart, for the whole cluster.
+    ///
+    /// # Errors
+    /// If one is refused or not established.
+    pub async fn replace_definitions(&self, arc: &ArcParts) -> anyhow::Result<()> {
+        let replaced = self.environment.replace_definitions(arc).await;
+        replaced.with_context(|| format!("replace ARC's definitions by those of {}", arc.version))
+    }
+
+    /// Replaces the scenario's own ARC by this one, as `helm upgrade` does; definitions stay. Gives when the old one ended.
+    ///
+    /// # Errors
+    /// If the new one does not get ready.
+    pub async fn change_arc(&self, arc: &ArcParts) -> anyhow::Result<Instant> {
+        let changed = self.world.change_arc(&self.environment, arc).await;
+        changed.with_context(|| format!("replace ARC by {}", arc.version))
+    }
+
+    /// Tells a fact of the run.
+    pub fn tell(&self, event: Event) {
+        self.environment.emitter.emit(event);
+    }
+
     /// Tells something worth a line.
     pub fn observe(&self, text: impl Into<String>) {
         self.environment.emitter.emit(Event::Observed {
@@ -184,8 +261,8 @@ impl Context {
     /// # Errors
     /// [`MetricsError`].
     pub async fn arc_metrics(&self, manager: usize) -> Result<Vec<Sample>, MetricsError> {
-        let address = self.world.metrics().get(manager).map_or("", String::as_str);
-        scrape(address).await
+        let addresses = self.world.metrics();
+        scrape(addresses.get(manager).map_or("", String::as_str)).await
     }
 
     /// Applies a manifest that must be admitted.

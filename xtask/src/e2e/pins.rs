@@ -13,7 +13,7 @@ const ARC: &str = "arc-manager";
 
 /// One pinned part.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Pin {
+pub(crate) struct Pin {
     name: String,
     version: String,
     #[serde(default)]
@@ -21,7 +21,7 @@ pub(super) struct Pin {
 }
 
 #[derive(Deserialize)]
-struct Pins {
+pub(crate) struct Pins {
     part: Vec<Pin>,
 }
 
@@ -29,7 +29,7 @@ struct Pins {
 ///
 /// # Errors
 /// A missing or malformed file is a defect of the harness.
-pub(super) fn read(root: &Utf8Path) -> anyhow::Result<Vec<Pin>> {
+pub(crate) fn read(root: &Utf8Path) -> anyhow::Result<Vec<Pin>> {
     let path = root.join("kind/versions.toml");
     let text = fs_err::read_to_string(&path)?;
     let pins: Pins = toml::from_str(&text).with_context(|| format!("parsing {path}"))?;
@@ -37,7 +37,7 @@ pub(super) fn read(root: &Utf8Path) -> anyhow::Result<Vec<Pin>> {
 }
 
 /// The pinned version that was asked for, as `v0.27.6`; without a wish, the one marked as default.
-pub(super) fn arc_version(pins: &[Pin], wanted: Option<&str>) -> anyhow::Result<String> {
+pub(crate) fn arc_version(pins: &[Pin], wanted: Option<&str>) -> anyhow::Result<String> {
     let mut arcs = pins.iter().filter(|pin| pin.name == ARC);
     let Some(wanted) = wanted else {
         let default = arcs.find(|pin| pin.default);

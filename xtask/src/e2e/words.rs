@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use crate::refusal::Refusal;
 
 /// The command line as a user would type it again.
-pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
+pub(crate) fn command_line(args: impl Iterator<Item = String>) -> String {
     let mut line = "cargo xtask".to_owned();
     for arg in args {
         line.push(' ');

@@ -242,12 +242,7 @@ impl ControlPlane {
 
     /// Ends the programs at once: their state lives no longer than they do, so there is nothing to save.
     pub async fn stop(self) {
-        futures::future::join_all(
-            self.processes
-                .into_iter()
-                .map(|process| process.stop(Duration::ZERO)),
-        )
-        .await;
+        futures::future::join_all(self.processes.iter().map(|process| process.stop(Duration::ZERO))).await;
     }
 
     async fn await_answer(&self, path: &str, awaited: &str) -> Result<(), PlaneError> {

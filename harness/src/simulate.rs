@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         std::fs::write(file, simulation.svg()).map_err(|cause| {
             unusable(
                 "svg",
-                file,
+                file.as_str(),
                 format!("cannot be written: {cause}; name a file in a folder that is there"),
             )
         })?;
@@ -76,21 +76,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
 fn plan(args: &Args) -> Result<Plan, Unusable> {
     let zone = TimeZone::get(&args.zone).map_err(|_| {
         let why = "there is no such time zone; write one such as Asia/Seoul".to_owned();
-        unusable("zone", &args.zone, why)
+        unusable("zone", args.zone.as_str(), why)
     })?;
     let from = begin(&args.from, &zone)?;
     let until = from
         .to_zoned(zone.clone())
         .checked_add(args.duration)
-        .map_err(|error| unusable("for", args.duration, error.to_string()))?
+        .map_err(|error| unusable("for", format!("{:#}", args.duration), error.to_string()))?
         .timestamp();
     if until <= from {
         let why = "the end must lie after the beginning".to_owned();
-        return Err(unusable("for", args.duration, why));
+        return Err(unusable("for", format!("{:#}", args.duration), why));
     }
     if !args.sync_period.is_positive() {
         let why = "the period must be longer than nothing".to_owned();
-        return Err(unusable("sync-period", args.sync_period, why));
+        return Err(unusable("sync-period", format!("{:#}", args.sync_period), why));
     }
     Ok(Plan {
         controller: Controller::in_zone(zone),
@@ -112,10 +112,10 @@ fn begin(text: &str, zone: &TimeZone) -> Result<Timestamp, Unusable> {
     })
 }
 
-fn unusable(flag: &'static str, value: impl ToString, why: String) -> Unusable {
+fn unusable(flag: &'static str, value: impl Into<String>, why: String) -> Unusable {
     Unusable {
         flag,
-        value: value.to_string(),
+        value: value.into(),
         why,
     }
 }

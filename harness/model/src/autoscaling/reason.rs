@@ -71,16 +71,16 @@ impl Reason {
                 let all = busy.running + busy.terminating;
                 let fraction = all as f64 / before as f64;
                 let step = match step {
-                    Step::Up => "up",
-                    Step::Stay => "stay",
-                    Step::Down => "down",
+                    Step::Up => "up to",
+                    Step::Stay => "stay at",
+                    Step::Down => "down to",
                 };
                 let instead = if self.suggestion.replicas().is_none() {
                     format!(", which is no suggestion: the minimum {}", self.min)
                 } else {
                     String::new()
                 };
-                format!("{all} of {before} busy ({fraction:.2}): {step} to {suggested}{instead}")
+                format!("{all} of {before} busy ({fraction:.2}): {step} {suggested}{instead}")
             }
             Suggestion::WorkflowRuns { suggested, .. } if self.suggestion.replicas().is_none() => {
                 format!("{suggested} open jobs: the minimum {}", self.min)
@@ -138,7 +138,7 @@ mod tests {
             ),
             (
                 reason(percentage(0, 0, Step::Stay, 0), 0, Clamp::None, 2, None),
-                "0 of 0 busy (NaN): stay to 0, which is no suggestion: the minimum 2",
+                "0 of 0 busy (NaN): stay at 0, which is no suggestion: the minimum 2",
             ),
         ] {
             assert_eq!(reason.text(&TimeZone::UTC), expected);

@@ -12,7 +12,7 @@ use super::Simulation;
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 48.0;
-const RIGHT: f64 = 944.0;
+const RIGHT: f64 = 912.0;
 const TOP: f64 = 64.0;
 const BOTTOM: f64 = 320.0;
 

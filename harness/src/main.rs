@@ -1,6 +1,7 @@
 //! The `harness` program: verbs that need more than xtask may link. `cargo xtask VERB` builds it and becomes it.
 
 mod shell;
+mod simulate;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Verb {
     },
     /// A shell, or a command, inside a kept environment, with KUBECONFIG set.
     Shell(shell::Args),
+    /// What an autoscaler will do under an assumed load: a table of every change, and a chart.
+    Simulate(Box<simulate::Args>),
 }
 
 fn main() -> ExitCode {
@@ -44,12 +47,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// A missing part is the environment's fault; a run that is not there, or a log that cannot be read, is the user's to mend.
+/// A missing part is the environment's fault; a run that is not there, or a file or a value that cannot be read, is the user's to mend.
 fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(error) = error.downcast_ref::<ArtifactError>() {
         return error.exit();
     }
-    let usage = error.is::<ReportError>() || error.is::<shell::NothingKept>();
+    let usage = error.is::<ReportError>()
+        || error.is::<shell::NothingKept>()
+        || error.is::<fixtures::FixtureError>()
+        || error.is::<simulate::Unusable>();
     if usage { Exit::Usage } else { Exit::Harness }
 }
 
@@ -58,6 +64,7 @@ fn carry_out(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Artifacts(args) => artifacts(args),
         Verb::Report { run } => report(run.as_deref()),
         Verb::Shell(args) => shell::enter(&repository(), &args),
+        Verb::Simulate(args) => simulate::run(&args),
     }
 }
 

@@ -45,6 +45,9 @@ enum Verb {
     /// A shell inside a kept local plane, with KUBECONFIG set
     #[command(disable_help_flag = true)]
     Shell(program::Forwarded),
+    /// What an autoscaler will do under an assumed load: `simulate MANIFEST --load FILE --from TIME --for 7d`
+    #[command(disable_help_flag = true)]
+    Simulate(program::Forwarded),
     /// All tests, what CI runs: style, lints, rules, dependency policy, tests, a whole run, the suite's proof of itself
     Test,
     /// The repository's rules, as code
@@ -72,6 +75,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Artifacts(args) => program::harness("artifacts", args, &root, &foreground),
         Verb::Report(args) => program::harness("report", args, &root, &foreground),
         Verb::Shell(args) => program::harness("shell", args, &root, &foreground),
+        Verb::Simulate(args) => program::harness("simulate", args, &root, &foreground),
         Verb::MockGhes(args) => program::mock_ghes(args, &root, &foreground),
         Verb::Test => test::run(&root, &foreground),
         Verb::Tidy => tidy::run(&root),

@@ -3,6 +3,7 @@
 //! Pure: no file, no network, no clock. Everything here is data that the run writes and the reports read.
 //! What it is not: nothing here knows Kubernetes or GitHub.
 
+pub mod autoscaling;
 mod capability;
 mod check;
 mod event;

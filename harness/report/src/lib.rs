@@ -5,6 +5,8 @@
 //! are the files for machines. The live run and `cargo xtask report RUN` go through the same functions with the same
 //! lines, so they print the same bytes.
 //!
+//! [`Simulation`] shows what the oracle computed, in the same plain manner.
+//!
 //! What it is not: nothing here reaches a cluster, a GHES, a clock or the environment. The only IO is on the files of
 //! one run's folder.
 
@@ -13,6 +15,7 @@ mod files;
 mod junit;
 mod log;
 mod runs;
+mod simulation;
 mod summary;
 mod terminal;
 mod text;
@@ -24,6 +27,7 @@ pub use files::{JUNIT_FILE, REPORT_FILE, write_all};
 pub use junit::junit_xml;
 pub use log::{LOG_FILE, LogWriter, read_log};
 pub use runs::{LATEST, find_run, mark_latest};
+pub use simulation::Simulation;
 pub use summary::{
     Attempt, AttemptEnd, Breakage, CheckResult, Deviation, GuideVersion, Outcome, Phase, Setting, Summary,
     earned_exit,

@@ -5,4 +5,5 @@ mod properties;
 mod render;
 mod runs;
 mod sample;
+mod simulation;
 mod summary;

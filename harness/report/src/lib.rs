@@ -2,29 +2,41 @@
 //!
 //! [`LogWriter`] writes the log while the run happens and [`read_log`] reads it back, torn tail and all. [`Summary`] is
 //! the whole run as a value; [`Terminal`] is the text that the run prints as it goes; [`report_yaml`] and [`junit_xml`]
-//! are the files for machines. The live run and `cargo xtask report RUN` go through the same functions with the same
+//! are the files for machines, [`step_summary`] and [`annotations`] are for GitHub Actions. [`diff`] compares two runs, [`read_history`] folds all that are kept. The live run and `cargo xtask report RUN` go through the same functions with the same
 //! lines, so they print the same bytes.
 //!
 //! What it is not: nothing here reaches a cluster, a GHES, a clock or the environment. The only IO is on the files of
 //! one run's folder.
 
+mod diff;
 mod error;
+mod evidence;
 mod files;
+mod gate;
+mod history;
 mod junit;
 mod log;
 mod runs;
+mod step_summary;
 mod summary;
 mod terminal;
 mod text;
 mod yaml;
 
+pub use diff::{Diff, Noise, Recorded, Section, diff};
 pub use error::ReportError;
+pub use evidence::{
+    Call, EventKind, Evidence, Exposed, LEDGER_FILE, MANIFESTS_FILE, METRICS_FILE, OBJECTS_FOLDER, ObjectName,
+};
 pub use files::{JUNIT_FILE, REPORT_FILE, write_all};
+pub use gate::{API_CALLS, RUNNER_HOURS, ask_gate, broken_lines, read_gate, usage};
+pub use history::{CheckHistory, History, history, read_history};
 pub use junit::junit_xml;
 pub use log::{LOG_FILE, LogWriter, read_log};
 pub use runs::{LATEST, find_run, mark_latest};
+pub use step_summary::{annotations, step_summary};
 pub use summary::{
-    Attempt, AttemptEnd, Breakage, CheckResult, Deviation, GuideVersion, Outcome, Phase, Setting, Summary,
+    Attempt, AttemptEnd, Breakage, CheckResult, Deviation, GateAnswer, GuideVersion, Outcome, Phase, Setting, Summary,
     earned_exit,
 };
 pub use terminal::{Style, Terminal, replay};

@@ -1,0 +1,71 @@
+//! What was tested and under which conditions: parts with versions and origins, settings, departures from the guide.
+
+use std::collections::BTreeMap;
+
+use harness_model::Origin;
+
+use super::Section;
+use crate::Summary;
+use crate::text::{count, one_line};
+
+/// Characters of one value.
+const VALUE: usize = 60;
+
+pub(super) fn section(before: &Summary, after: &Summary) -> Section {
+    let (one, other) = (facts(before), facts(after));
+    let mut differences = Vec::new();
+    for (name, value) in &other {
+        match one.get(name) {
+            Some(known) if known == value => {}
+            Some(known) => differences.push(format!("{name}: {known} → {value}")),
+            None => differences.push(format!("{name}: only in the second run, {value}")),
+        }
+    }
+    for (name, value) in one.iter().filter(|(name, _)| !other.contains_key(*name)) {
+        differences.push(format!("{name}: only in the first run, {value}"));
+    }
+    differences.sort_by_key(|text| !text.starts_with("part "));
+    let scope = format!(
+        "{} of the second run, with its conditions and settings",
+        count(after.parts.len(), "part")
+    );
+    Section::new("Subject", scope, differences)
+}
+
+/// By name. Where a foreign program lay does not matter, its bytes do.
+fn facts(summary: &Summary) -> BTreeMap<String, String> {
+    let mut facts = BTreeMap::new();
+    for part in &summary.parts {
+        let origin = match &part.origin {
+            Origin::Foreign { sha256, .. } => format!("foreign sha256:{sha256}"),
+            origin => origin.to_string(),
+        };
+        facts.insert(
+            format!("part {}", part.name),
+            format!("{} ({})", part.version, one_line(&origin, VALUE * 2)),
+        );
+    }
+    for (name, value) in [
+        ("profile", &summary.profile),
+        ("cluster", &summary.cluster),
+        ("GHES", &summary.ghes),
+        ("clock", &summary.clock),
+    ] {
+        facts.insert(name.to_owned(), value.clone());
+    }
+    for setting in &summary.settings {
+        facts.insert(
+            format!("setting {}", setting.name),
+            one_line(&setting.value, VALUE),
+        );
+    }
+    for deviation in &summary.deviations {
+        let change = format!(
+            "{} for {}",
+            one_line(&deviation.ours, VALUE),
+            one_line(&deviation.guide, VALUE)
+        );
+        facts.insert(format!("departure {}", deviation.what), change);
+    }
+    facts
+}

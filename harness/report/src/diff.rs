@@ -106,7 +106,10 @@ impl Diff {
     /// How many differences matter.
     #[must_use]
     pub fn differences(&self) -> usize {
-        self.sections.iter().map(|section| section.differences.len()).sum()
+        self.sections
+            .iter()
+            .map(|section| section.differences.len())
+            .sum()
     }
 }
 

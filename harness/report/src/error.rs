@@ -39,7 +39,9 @@ pub enum ReportError {
         source: serde_json::Error,
     },
     /// A whole line of a file of evidence is not what the harness writes there.
-    #[error("{path}, line {line}: not evidence of this harness; the file was changed or damaged after it was written")]
+    #[error(
+        "{path}, line {line}: not evidence of this harness; the file was changed or damaged after it was written"
+    )]
     Evidence {
         /// The file.
         path: Utf8PathBuf,

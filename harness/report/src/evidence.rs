@@ -8,7 +8,7 @@ mod lines;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,8 +16,12 @@ use serde_json::Value;
 use self::lines::read_lines;
 use crate::ReportError;
 
-/// The mock GHES's ledger, relative to the run's folder.
-pub const LEDGER_FILE: &str = "evidence/ledger/ledger.jsonl";
+/// A mock GHES's ledger in its folder.
+const LEDGER_FILE: &str = "ledger.jsonl";
+/// The folder of the ledger of the GHES that checks share, relative to the run's folder.
+pub const LEDGER_FOLDER: &str = "evidence/ledger";
+/// The folder with a folder for the ledger of each check that has a GHES of its own.
+pub const OWN_LEDGERS_FOLDER: &str = "evidence/ledger-own";
 /// The folder with every version of every watched object, a file for each namespace.
 pub const OBJECTS_FOLDER: &str = "evidence/objects";
 /// Each metric that ARC's manager exposed at the run's end, one [`Exposed`] a line.
@@ -85,7 +89,7 @@ impl fmt::Display for ObjectName {
 /// The evidence of one run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evidence {
-    /// How often each kind of request came; `None` without a ledger.
+    /// How often each kind of request came, over all ledgers of the run; `None` without one.
     pub calls: Option<BTreeMap<Call, u64>>,
     /// How often each kind of event happened; `None` if nothing was recorded.
     pub events: Option<BTreeMap<EventKind, u64>>,
@@ -109,7 +113,7 @@ impl Evidence {
             (Some(objects.events()), Some(objects.runner_time()))
         });
         Ok(Evidence {
-            calls: calls(&run_dir.join(LEDGER_FILE))?,
+            calls: calls(run_dir)?,
             events,
             runner_time,
             metrics: metrics(&run_dir.join(METRICS_FILE))?,
@@ -121,12 +125,14 @@ impl Evidence {
     #[must_use]
     pub fn api_calls(&self) -> Option<u64> {
         let calls = self.calls.as_ref()?;
-        let of_api = calls.iter().filter(|(call, _)| call.route.starts_with("/api/v3/"));
+        let of_api = calls
+            .iter()
+            .filter(|(call, _)| call.route.starts_with("/api/v3/"));
         Some(of_api.map(|(_, count)| count).sum())
     }
 }
 
-fn calls(path: &Utf8Path) -> Result<Option<BTreeMap<Call, u64>>, ReportError> {
+fn calls(run_dir: &Utf8Path) -> Result<Option<BTreeMap<Call, u64>>, ReportError> {
     #[derive(Deserialize)]
     struct Record {
         method: String,
@@ -134,16 +140,21 @@ fn calls(path: &Utf8Path) -> Result<Option<BTreeMap<Call, u64>>, ReportError> {
         route: Option<String>,
         status: Option<u16>,
     }
-    let mut calls: Option<BTreeMap<Call, u64>> = None;
-    let found = read_lines(path, |record: Record| {
-        let call = Call {
-            route: record.route.unwrap_or(record.path),
-            method: record.method,
-            status: record.status,
-        };
-        *calls.get_or_insert_default().entry(call).or_default() += 1;
-    })?;
-    Ok(found.then(|| calls.unwrap_or_default()))
+    let mut ledgers = vec![run_dir.join(LEDGER_FOLDER)];
+    ledgers.extend(entries(&run_dir.join(OWN_LEDGERS_FOLDER))?.unwrap_or_default());
+    let mut calls = BTreeMap::new();
+    let mut found = false;
+    for ledger in ledgers {
+        found |= read_lines(&ledger.join(LEDGER_FILE), |record: Record| {
+            let call = Call {
+                route: record.route.unwrap_or(record.path),
+                method: record.method,
+                status: record.status,
+            };
+            *calls.entry(call).or_default() += 1;
+        })?;
+    }
+    Ok(found.then_some(calls))
 }
 
 fn metrics(path: &Utf8Path) -> Result<Option<BTreeMap<String, BTreeSet<String>>>, ReportError> {
@@ -203,7 +214,13 @@ impl Objects {
             };
             let count = object.count.unwrap_or(1);
             self.events.insert(object.metadata.uid, (event, count));
-        } else if kind == "Pod" && object.metadata.owner_references.iter().any(|o| o.kind == "Runner") {
+        } else if kind == "Pod"
+            && object
+                .metadata
+                .owner_references
+                .iter()
+                .any(|o| o.kind == "Runner")
+        {
             let life = self.runners.entry(object.metadata.uid).or_insert(Life {
                 began: at,
                 ended: None,
@@ -283,17 +300,27 @@ struct Status {
 }
 
 fn objects(folder: &Utf8Path) -> Result<Option<Objects>, ReportError> {
-    if !folder.is_dir() {
+    let Some(files) = entries(folder)? else {
         return Ok(None);
-    }
-    let listed = fs_err::read_dir(folder).map_err(ReportError::file("list the recorded objects"))?;
+    };
     let mut objects = Objects::default();
-    for entry in listed {
-        let entry = entry.map_err(ReportError::file("list the recorded objects"))?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        read_lines(&folder.join(name), |change: Change| objects.take(change))?;
+    for file in files {
+        read_lines(&file, |change: Change| objects.take(change))?;
     }
     Ok(Some(objects))
+}
+
+/// What lies in a folder; `None` if there is no such folder.
+fn entries(folder: &Utf8Path) -> Result<Option<Vec<Utf8PathBuf>>, ReportError> {
+    let list = || -> std::io::Result<Vec<Utf8PathBuf>> {
+        let entries = folder.read_dir_utf8()?;
+        entries
+            .map(|entry| entry.map(camino::Utf8DirEntry::into_path))
+            .collect()
+    };
+    if folder.is_dir() {
+        list().map(Some).map_err(ReportError::file("list evidence"))
+    } else {
+        Ok(None)
+    }
 }

@@ -53,7 +53,13 @@ pub fn broken_lines(gate: &Gate, summary: &Summary) -> Vec<String> {
     let mut broken = Vec::new();
     if let Some(allowed) = &gate.allowed_skips {
         let not_run = |verdict| matches!(verdict, Verdict::Skipped | Verdict::Unsupported);
-        broken.extend(not_allowed(summary, allowed, not_run, "`allowed_skips`", "not run"));
+        broken.extend(not_allowed(
+            summary,
+            allowed,
+            not_run,
+            "`allowed_skips`",
+            "not run",
+        ));
     }
     if let Some(allowed) = &gate.allowed_flakes {
         let flaky = |verdict| verdict == Verdict::Flaky;
@@ -62,7 +68,9 @@ pub fn broken_lines(gate: &Gate, summary: &Summary) -> Vec<String> {
     if let Some(limit) = gate.max_duration_seconds {
         let seconds = summary.duration.as_secs_f64();
         if seconds > limit {
-            broken.push(format!("`max_duration_seconds = {limit}`: the run took {seconds:.1} s"));
+            broken.push(format!(
+                "`max_duration_seconds = {limit}`: the run took {seconds:.1} s"
+            ));
         }
     }
     let calls = figure(summary, API_CALLS);
@@ -70,7 +78,9 @@ pub fn broken_lines(gate: &Gate, summary: &Summary) -> Vec<String> {
         let line = format!("`max_api_calls = {limit}`");
         match calls {
             None => broken.push(unknown(&line, API_CALLS)),
-            Some(calls) if calls > limit => broken.push(format!("{line}: GHES's REST API was called {calls} times")),
+            Some(calls) if calls > limit => {
+                broken.push(format!("{line}: GHES's REST API was called {calls} times"))
+            }
             Some(_) => {}
         }
     }
@@ -125,9 +135,20 @@ fn not_allowed(
     what: &str,
 ) -> Option<String> {
     let told = |check: &&CheckResult| is(check.verdict) && !allows(allowed, &check.check.id);
-    let ids: Vec<&str> = summary.checks.iter().filter(told).map(|c| c.check.id.as_str()).collect();
+    let ids: Vec<&str> = summary
+        .checks
+        .iter()
+        .filter(told)
+        .map(|c| c.check.id.as_str())
+        .collect();
     let were = if ids.len() == 1 { "was" } else { "were" };
-    let sentence = || format!("{line}: {} {were} {what}: {}", count(ids.len(), "check"), ids.join(", "));
+    let sentence = || {
+        format!(
+            "{line}: {} {were} {what}: {}",
+            count(ids.len(), "check"),
+            ids.join(", ")
+        )
+    };
     (!ids.is_empty()).then(sentence)
 }
 

@@ -31,7 +31,10 @@ impl CheckHistory {
     /// In how many runs it ended so.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.verdicts.iter().filter(|known| **known == Some(verdict)).count()
+        self.verdicts
+            .iter()
+            .filter(|known| **known == Some(verdict))
+            .count()
     }
 
     /// In how many runs it was judged.
@@ -120,7 +123,8 @@ pub fn history(runs: &[Summary]) -> History {
                 verdicts: vec![None; runs.len()],
                 durations: Vec::new(),
             });
-            let judged = !matches!(result.verdict, Verdict::Skipped | Verdict::Unsupported) && !result.is_cut_off();
+            let judged =
+                !matches!(result.verdict, Verdict::Skipped | Verdict::Unsupported) && !result.is_cut_off();
             if judged {
                 check.verdicts[index] = Some(result.verdict);
                 if result.verdict.is_green() {
@@ -164,7 +168,11 @@ impl History {
             }
         }
         let mut out = table.trim_fmt() + "\n";
-        let green = self.runs.iter().filter(|(_, outcome)| *outcome == Outcome::Green).count();
+        let green = self
+            .runs
+            .iter()
+            .filter(|(_, outcome)| *outcome == Outcome::Green)
+            .count();
         let ends = match self.runs.as_slice() {
             [] => String::new(),
             [(only, _)] => format!(" ({only})"),

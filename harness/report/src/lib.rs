@@ -26,7 +26,8 @@ mod yaml;
 pub use diff::{Diff, Noise, Recorded, Section, diff};
 pub use error::ReportError;
 pub use evidence::{
-    Call, EventKind, Evidence, Exposed, LEDGER_FILE, MANIFESTS_FILE, METRICS_FILE, OBJECTS_FOLDER, ObjectName,
+    Call, EventKind, Evidence, Exposed, LEDGER_FOLDER, MANIFESTS_FILE, METRICS_FILE, OBJECTS_FOLDER,
+    OWN_LEDGERS_FOLDER, ObjectName,
 };
 pub use files::{JUNIT_FILE, REPORT_FILE, write_all};
 pub use gate::{API_CALLS, RUNNER_HOURS, ask_gate, broken_lines, read_gate, usage};
@@ -36,8 +37,8 @@ pub use log::{LOG_FILE, LogWriter, read_log};
 pub use runs::{LATEST, find_run, mark_latest};
 pub use step_summary::{annotations, step_summary};
 pub use summary::{
-    Attempt, AttemptEnd, Breakage, CheckResult, Deviation, GateAnswer, GuideVersion, Outcome, Phase, Setting, Summary,
-    earned_exit,
+    Attempt, AttemptEnd, Breakage, CheckResult, Deviation, GateAnswer, GuideVersion, Outcome, Phase, Setting,
+    Summary, earned_exit,
 };
 pub use terminal::{Style, Terminal, replay};
 pub use yaml::{REPORT_FORMAT, report_yaml};

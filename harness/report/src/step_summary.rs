@@ -31,9 +31,13 @@ pub fn step_summary(summary: &Summary) -> String {
         .filter(|(verdict, _)| summary.count(*verdict) > 0 || *verdict == Verdict::Pass)
         .map(|(verdict, word)| format!("{} {word}", summary.count(verdict)))
         .collect();
-    let mut out = format!(
+    let head = format!(
         "## {} GHES harness: {}\n\n{}: {}, in {} s. Run {}, {}, exit {}.\n",
-        if summary.exit == Exit::Green.code() { "✅" } else { "❌" },
+        if summary.exit == Exit::Green.code() {
+            "✅"
+        } else {
+            "❌"
+        },
         format!("{:?}", summary.outcome).to_lowercase(),
         count(summary.checks.len(), "check"),
         counts.join(", "),
@@ -42,14 +46,11 @@ pub fn step_summary(summary: &Summary) -> String {
         code(&summary.command),
         summary.exit,
     );
-    for broken in &summary.broken {
-        out += &format!("\n**Broken:** {}\n", plain(&broken.message));
-    }
-    out += &gate(summary);
-    out += &not_green(summary);
-    out += &subject(summary);
-    out.push('\n');
-    out
+    let broken = summary.broken.iter();
+    let broken: String = broken
+        .map(|broken| format!("\n**Broken:** {}\n", plain(&broken.message)))
+        .collect();
+    head + &broken + &gate(summary) + &not_green(summary) + &subject(summary) + "\n"
 }
 
 fn gate(summary: &Summary) -> String {
@@ -59,51 +60,59 @@ fn gate(summary: &Summary) -> String {
     if gate.broken.is_empty() {
         return format!("\nThe gate {} holds.\n", code(&gate.file));
     }
-    let mut out = format!("\n**The gate {} is broken:**\n\n", code(&gate.file));
-    for line in &gate.broken {
-        out += &format!("- {}\n", plain(line));
-    }
-    out
+    let lines = gate.broken.iter().map(|line| format!("- {}\n", plain(line)));
+    let lines: String = lines.collect();
+    format!("\n**The gate {} is broken:**\n\n{lines}", code(&gate.file))
 }
 
 fn not_green(summary: &Summary) -> String {
-    let told: Vec<&CheckResult> = summary.checks.iter().filter(|check| check.verdict != Verdict::Pass).collect();
+    let checks = summary.checks.iter();
+    let told: Vec<&CheckResult> = checks.filter(|check| check.verdict != Verdict::Pass).collect();
     if told.is_empty() {
         return String::new();
     }
-    let mut out = "\n| check | verdict | why | alone |\n|---|---|---|---|\n".to_owned();
-    for check in told.iter().take(CHECKS) {
-        let why = match check.failure().filter(|_| !check.verdict.is_green()) {
-            Some(failure) => format!(
-                "awaited: {}<br>last seen: {}",
-                plain(&failure.awaited),
-                plain(&failure.last_seen)
-            ),
-            None => plain(check.reason.as_deref().unwrap_or_default()),
-        };
-        out += &format!(
-            "| {} | {} | {why} | {} |\n",
-            code(&check.check.id),
-            check.verdict,
-            check.rerun().map(code).unwrap_or_default()
-        );
-    }
-    if told.len() > CHECKS {
-        out += &format!("\n… and {} more in `report.yaml`.\n", told.len() - CHECKS);
-    }
-    out
+    let rows: String = told.iter().take(CHECKS).map(|check| row(check)).collect();
+    let more = if told.len() > CHECKS {
+        format!("\n… and {} more in `report.yaml`.\n", told.len() - CHECKS)
+    } else {
+        String::new()
+    };
+    format!("\n| check | verdict | why | alone |\n|---|---|---|---|\n{rows}{more}")
+}
+
+fn row(check: &CheckResult) -> String {
+    let why = match check.failure().filter(|_| !check.verdict.is_green()) {
+        Some(failure) => format!(
+            "awaited: {}<br>last seen: {}",
+            plain(&failure.awaited),
+            plain(&failure.last_seen)
+        ),
+        None => plain(check.reason.as_deref().unwrap_or_default()),
+    };
+    let alone = check.rerun().map(code).unwrap_or_default();
+    format!(
+        "| {} | {} | {why} | {alone} |\n",
+        code(&check.check.id),
+        check.verdict
+    )
 }
 
 fn subject(summary: &Summary) -> String {
     if summary.parts.is_empty() {
         return String::new();
     }
-    let mut out = "\n<details><summary>What was tested</summary>\n\n| part | version | origin |\n|---|---|---|\n".to_owned();
-    for part in &summary.parts {
+    let row = |part: &harness_model::Part| {
         let origin = plain(&part.origin.to_string());
-        out += &format!("| {} | {} | {origin} |\n", plain(&part.name), plain(&part.version));
-    }
-    out + "\n</details>\n"
+        format!(
+            "| {} | {} | {origin} |\n",
+            plain(&part.name),
+            plain(&part.version)
+        )
+    };
+    let rows: String = summary.parts.iter().map(row).collect();
+    format!(
+        "\n<details><summary>What was tested</summary>\n\n| part | version | origin |\n|---|---|---|\n{rows}\n</details>\n"
+    )
 }
 
 /// Workflow commands, one a line: an error for each red check and whatever else made the run red.
@@ -114,14 +123,18 @@ pub fn annotations(summary: &Summary) -> String {
         errors.push(("the run broke".to_owned(), broken.message.clone()));
     }
     for check in summary.checks.iter().filter(|check| !check.verdict.is_green()) {
-        let mut message = check.reason.clone().unwrap_or_default();
-        if let Some(rerun) = check.rerun() {
-            message += &format!("\nalone: {rerun}");
-        }
+        let reason = check.reason.clone().unwrap_or_default();
+        let message = match check.rerun() {
+            Some(rerun) => format!("{reason}\nalone: {rerun}"),
+            None => reason,
+        };
         errors.push((check.check.id.clone(), message));
     }
     if let Some(gate) = &summary.gate {
-        let told = gate.broken.iter().map(|line| (format!("gate {}", gate.file), line.clone()));
+        let told = gate
+            .broken
+            .iter()
+            .map(|line| (format!("gate {}", gate.file), line.clone()));
         errors.extend(told);
     }
     if errors.len() > ANNOTATIONS {
@@ -137,7 +150,10 @@ pub fn annotations(summary: &Summary) -> String {
 
 /// A message of a workflow command.
 fn data(text: &str) -> String {
-    crate::text::printable(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    crate::text::printable(text)
+        .replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 /// A property of a workflow command.
@@ -154,7 +170,11 @@ fn plain(text: &str) -> String {
             '<' => out += "&lt;",
             '>' => out += "&gt;",
             // An entity is a plain letter for Markdown, in a table too; `@` would call a person, `#` an issue.
-            '|' | '`' | '*' | '_' | '[' | ']' | '~' | '\\' | '@' | '#' => out += &format!("&#{};", u32::from(c)),
+            '|' | '`' | '*' | '_' | '[' | ']' | '~' | '\\' | '@' | '#' => {
+                out.push_str("&#");
+                out.push_str(&u32::from(c).to_string());
+                out.push(';');
+            }
             c => out.push(c),
         }
     }

@@ -12,7 +12,9 @@ const ROUTE_FROM: u64 = 5;
 /// A route that one run alone called differs from [`ROUTE_FROM`] on; an answer's number differs beyond its noise.
 pub(super) fn requests(before: &BTreeMap<Call, u64>, after: &BTreeMap<Call, u64>) -> Section {
     let (one, other) = (by_route(before), by_route(after));
-    let mut differences = only_in_one(&one, &other, ROUTE_FROM, |(route, method)| format!("{method} {route}"));
+    let mut differences = only_in_one(&one, &other, ROUTE_FROM, |(route, method)| {
+        format!("{method} {route}")
+    });
 
     let mut counts = Vec::new();
     let calls: BTreeSet<&Call> = before.keys().chain(after.keys()).collect();
@@ -21,9 +23,15 @@ pub(super) fn requests(before: &BTreeMap<Call, u64>, after: &BTreeMap<Call, u64>
         if !one.contains_key(&route) || !other.contains_key(&route) {
             continue;
         }
-        let status = call.status.map_or("no answer".to_owned(), |status| status.to_string());
+        let status = call
+            .status
+            .map_or("no answer".to_owned(), |status| status.to_string());
         let name = format!("{} {} {status}", call.method, call.route);
-        counts.extend(changed(&name, before.get(call).copied(), after.get(call).copied()));
+        counts.extend(changed(
+            &name,
+            before.get(call).copied(),
+            after.get(call).copied(),
+        ));
     }
     differences.extend(counts);
     let scope = format!(
@@ -55,7 +63,10 @@ pub(super) fn metrics(
     for name in after.keys().filter(|name| !before.contains_key(*name)) {
         differences.push(format!("{name}: only in the second run"));
     }
-    let scope = format!("{} of ARC's manager, by name and labels", count(after.len(), "metric"));
+    let scope = format!(
+        "{} of ARC's manager, by name and labels",
+        count(after.len(), "metric")
+    );
     Section::new("Metrics", scope, differences)
 }
 
@@ -68,14 +79,20 @@ pub(super) fn events(before: &BTreeMap<EventKind, u64>, after: &BTreeMap<EventKi
             differences.extend(changed(&name(event), Some(*number), Some(*now)));
         }
     }
-    let scope = format!("{} by kind and reason; {}", count(after.len(), "sort"), rule("a number"));
+    let scope = format!(
+        "{} by kind and reason; {}",
+        count(after.len(), "sort"),
+        rule("a number")
+    );
     Section::new("Events", scope, differences)
 }
 
 fn by_route(calls: &BTreeMap<Call, u64>) -> BTreeMap<(&str, &str), u64> {
     let mut routes = BTreeMap::new();
     for (call, number) in calls {
-        *routes.entry((call.route.as_str(), call.method.as_str())).or_default() += number;
+        *routes
+            .entry((call.route.as_str(), call.method.as_str()))
+            .or_default() += number;
     }
     routes
 }
@@ -86,8 +103,12 @@ fn only_in_one<K: Ord>(
     from: u64,
     name: impl Fn(&K) -> String,
 ) -> Vec<String> {
-    let new = after.iter().filter(|(key, number)| **number >= from && !before.contains_key(key));
-    let gone = before.iter().filter(|(key, number)| **number >= from && !after.contains_key(key));
+    let new = after
+        .iter()
+        .filter(|(key, number)| **number >= from && !before.contains_key(key));
+    let gone = before
+        .iter()
+        .filter(|(key, number)| **number >= from && !after.contains_key(key));
     let new = new.map(|(key, number)| format!("{}: only in the second run, {number}×", name(key)));
     let gone = gone.map(|(key, number)| format!("{}: only in the first run, {number}×", name(key)));
     new.chain(gone).collect()

@@ -3,8 +3,8 @@
 use harness_model::{Measurement, Verdict};
 
 use super::{Noise, Section};
-use crate::text::{count, figure};
 use crate::Summary;
+use crate::text::{count, figure};
 
 /// A figure of both runs.
 struct Pair {
@@ -26,7 +26,12 @@ pub(super) fn timings(before: &Summary, after: &Summary) -> Section {
     };
     let mut pairs = Vec::new();
     if !before.killed && !after.killed {
-        pairs.push(seconds("the run", before.duration, after.duration, Noise::RUN_SECONDS));
+        pairs.push(seconds(
+            "the run",
+            before.duration,
+            after.duration,
+            Noise::RUN_SECONDS,
+        ));
     }
     for phase in &after.phases {
         let known = before.phases.iter().find(|known| known.name == phase.name);
@@ -44,7 +49,12 @@ pub(super) fn timings(before: &Summary, after: &Summary) -> Section {
         let id = &check.check.id;
         let known = before.checks.iter().find(|known| known.check.id == *id);
         if let Some(known) = known.filter(|known| passed(known.verdict)) {
-            pairs.push(seconds(id, known.duration(), check.duration(), Noise::CHECK_SECONDS));
+            pairs.push(seconds(
+                id,
+                known.duration(),
+                check.duration(),
+                Noise::CHECK_SECONDS,
+            ));
         }
     }
     let scope = format!(
@@ -61,7 +71,10 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
     let mut pairs = Vec::new();
     let mut take = |id: &str, one: &[Measurement], other: &[Measurement], seconds| {
         for measured in other {
-            let Some(known) = one.iter().find(|m| m.name == measured.name && m.unit == measured.unit) else {
+            let Some(known) = one
+                .iter()
+                .find(|m| m.name == measured.name && m.unit == measured.unit)
+            else {
                 continue;
             };
             pairs.push(Pair {
@@ -69,7 +82,11 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
                 before: known.value,
                 after: measured.value,
                 unit: measured.unit.clone(),
-                noise: if measured.unit == "s" { seconds } else { Noise::OTHER },
+                noise: if measured.unit == "s" {
+                    seconds
+                } else {
+                    Noise::OTHER
+                },
             });
         }
     };
@@ -78,7 +95,12 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
         let id = &check.check.id;
         if let Some(known) = before.checks.iter().find(|known| known.check.id == *id) {
             let prefix = format!("{id}: ");
-            take(&prefix, &known.measurements, &check.measurements, Noise::CHECK_SECONDS);
+            take(
+                &prefix,
+                &known.measurements,
+                &check.measurements,
+                Noise::CHECK_SECONDS,
+            );
         }
     }
     let scope = format!(

@@ -37,7 +37,10 @@ pub(super) fn definitions(
 }
 
 /// Every other object that the chart rendered.
-pub(super) fn manifests(before: &BTreeMap<ObjectName, Value>, after: &BTreeMap<ObjectName, Value>) -> Section {
+pub(super) fn manifests(
+    before: &BTreeMap<ObjectName, Value>,
+    after: &BTreeMap<ObjectName, Value>,
+) -> Section {
     let rendered = |manifests: &BTreeMap<ObjectName, Value>| -> BTreeMap<String, Value> {
         let rendered = manifests.iter().filter(|(name, _)| name.kind != DEFINITION);
         rendered
@@ -124,7 +127,9 @@ fn lists(before: &[Value], after: &[Value], path: &str, changes: &mut Vec<String
         for value in after.iter().filter(|value| !before.contains(value)) {
             changes.push(format!("{path}: {} new", short(value)));
         }
-        if before.iter().all(|value| after.contains(value)) && after.iter().all(|value| before.contains(value)) {
+        if before.iter().all(|value| after.contains(value))
+            && after.iter().all(|value| before.contains(value))
+        {
             changes.push(format!("{path}: {} entries → {}", before.len(), after.len()));
         }
     }
@@ -179,13 +184,12 @@ mod tests {
 
         assert_eq!(
             changes(&named("a", "old"), &named("b", "new")),
-            [
-                "[manager]/image: \"a\" → \"b\"",
-                "[old]: gone",
-                "[new]: new"
-            ]
+            ["[manager]/image: \"a\" → \"b\"", "[old]: gone", "[new]: new"]
         );
-        assert_eq!(changes(&json!(["a", "b"]), &json!(["a", "c"])), ["/1: \"b\" → \"c\""]);
+        assert_eq!(
+            changes(&json!(["a", "b"]), &json!(["a", "c"])),
+            ["/1: \"b\" → \"c\""]
+        );
         assert_eq!(
             changes(&json!(["a", "b", "c"]), &json!(["b", "c", "d", "e"])),
             [": \"a\" gone", ": \"d\" new", ": \"e\" new"]
@@ -203,7 +207,11 @@ mod tests {
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), (0..3).prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (0..3).prop_map(Value::from)
+        ];
         leaf.prop_recursive(3, 24, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

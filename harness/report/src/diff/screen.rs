@@ -37,7 +37,7 @@ impl Diff {
         let mut out = style.entry(Tone::Strong, "First", &format!("{first}: {of_first}"));
         out += &style.entry(Tone::Strong, "Second", &format!("{second}: {of_second}"));
         if !self.same_checks {
-            let text = "the runs did not have the same checks: durations, calls, metrics and events differ by that alone";
+            let text = "the runs did not have the same checks: durations, calls, metrics and events may differ by that alone";
             out += &style.entry(Tone::Warn, "Note", text);
         }
         for section in &self.sections {
@@ -89,7 +89,11 @@ fn section_text(section: &Section, style: Style, all: bool) -> String {
         format!("{} ({scope})", count(differences.len(), "difference"))
     };
     let mut out = style.entry(tone, title, &head);
-    let limit = if *title == "Verdicts" { VERDICTS_SHOWN } else { SHOWN };
+    let limit = if *title == "Verdicts" {
+        VERDICTS_SHOWN
+    } else {
+        SHOWN
+    };
     // A line that says "1 more" takes the room of the one that it hides.
     let shown = if all || differences.len() <= limit + 1 {
         differences.len()

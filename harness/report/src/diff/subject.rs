@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use harness_model::Origin;
+use harness_model::{Origin, Part};
 
 use super::Section;
 use crate::Summary;
@@ -13,7 +13,7 @@ const VALUE: usize = 60;
 
 pub(super) fn section(before: &Summary, after: &Summary) -> Section {
     let (one, other) = (facts(before), facts(after));
-    let mut differences = Vec::new();
+    let mut differences = parts(&before.parts, &after.parts);
     for (name, value) in &other {
         match one.get(name) {
             Some(known) if known == value => {}
@@ -24,7 +24,6 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
     for (name, value) in one.iter().filter(|(name, _)| !other.contains_key(*name)) {
         differences.push(format!("{name}: only in the first run, {value}"));
     }
-    differences.sort_by_key(|text| !text.starts_with("part "));
     let scope = format!(
         "{} of the second run, with its conditions and settings",
         count(after.parts.len(), "part")
@@ -32,19 +31,45 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
     Section::new("Subject", scope, differences)
 }
 
-/// By name. Where a foreign program lay does not matter, its bytes do.
+/// Versions come first in each line, so that they stand on the screen.
+fn parts(before: &[Part], after: &[Part]) -> Vec<String> {
+    let mut differences = Vec::new();
+    for part in after {
+        let (name, now) = (&part.name, origin(part));
+        let Some(known) = before.iter().find(|known| known.name == *name) else {
+            differences.push(format!(
+                "part {name}: only in the second run, {} ({now})",
+                part.version
+            ));
+            continue;
+        };
+        let was = origin(known);
+        if known.version != part.version {
+            let versions = format!("{} → {}", known.version, part.version);
+            differences.push(format!("part {name}: {versions} ({was} → {now})"));
+        } else if was != now {
+            differences.push(format!("part {name}: still {}, but {was} → {now}", part.version));
+        }
+    }
+    let gone = before
+        .iter()
+        .filter(|known| after.iter().all(|part| part.name != known.name));
+    differences
+        .extend(gone.map(|part| format!("part {}: only in the first run, {}", part.name, part.version)));
+    differences
+}
+
+/// Where a foreign program lay does not matter, its bytes do.
+fn origin(part: &Part) -> String {
+    match &part.origin {
+        Origin::Foreign { sha256, .. } => format!("foreign sha256:{sha256}"),
+        origin => origin.to_string(),
+    }
+}
+
+/// Conditions, settings and departures by name.
 fn facts(summary: &Summary) -> BTreeMap<String, String> {
     let mut facts = BTreeMap::new();
-    for part in &summary.parts {
-        let origin = match &part.origin {
-            Origin::Foreign { sha256, .. } => format!("foreign sha256:{sha256}"),
-            origin => origin.to_string(),
-        };
-        facts.insert(
-            format!("part {}", part.name),
-            format!("{} ({})", part.version, one_line(&origin, VALUE * 2)),
-        );
-    }
     for (name, value) in [
         ("profile", &summary.profile),
         ("cluster", &summary.cluster),

@@ -29,14 +29,25 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
         }
     }
     for check in before.checks.iter().filter(|c| of(after, &c.check.id).is_none()) {
-        changes.push((3, format!("{}: only in the first run, {}", check.check.id, check.verdict)));
+        changes.push((
+            3,
+            format!("{}: only in the first run, {}", check.check.id, check.verdict),
+        ));
     }
     // Stable: within a weight the order of the plan stays.
     changes.sort_by_key(|(weight, _)| *weight);
 
-    let both = after.checks.iter().filter(|c| of(before, &c.check.id).is_some()).count();
+    let both = after
+        .checks
+        .iter()
+        .filter(|c| of(before, &c.check.id).is_some())
+        .count();
     let scope = format!("{} in both runs", count(both, "check"));
-    Section::new("Verdicts", scope, changes.into_iter().map(|(_, text)| text).collect())
+    Section::new(
+        "Verdicts",
+        scope,
+        changes.into_iter().map(|(_, text)| text).collect(),
+    )
 }
 
 /// Whether the same checks ran in both.

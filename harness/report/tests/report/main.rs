@@ -1,8 +1,14 @@
 //! The reports of hand-built logs, through the public functions only.
 
+mod diff;
+mod gate;
+mod github;
+mod history;
+mod junit;
 mod log;
 mod properties;
 mod render;
 mod runs;
 mod sample;
+mod schemas;
 mod summary;

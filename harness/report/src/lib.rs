@@ -2,11 +2,13 @@
 //!
 //! [`LogWriter`] writes the log while the run happens and [`read_log`] reads it back, torn tail and all. [`Summary`] is
 //! the whole run as a value; [`Terminal`] is the text that the run prints as it goes; [`report_yaml`] and [`junit_xml`]
-//! are the files for machines, [`step_summary`] and [`annotations`] are for GitHub Actions. [`diff`] compares two runs, [`read_history`] folds all that are kept. The live run and `cargo xtask report RUN` go through the same functions with the same
-//! lines, so they print the same bytes.
+//! are the files for machines, [`step_summary`] and [`annotations`] are for GitHub Actions. The live run and
+//! `cargo xtask report RUN` go through the same functions with the same lines, so they print the same bytes. [`diff`]
+//! compares two runs by their logs and their [`Evidence`], [`read_history`] folds all that are kept, and
+//! [`broken_lines`] holds a run against a gate.
 //!
 //! What it is not: nothing here reaches a cluster, a GHES, a clock or the environment. The only IO is on the files of
-//! one run's folder.
+//! runs' folders, and a gate's file.
 
 mod diff;
 mod error;

@@ -149,6 +149,18 @@ fn a_gate_that_holds_is_told_too() {
 }
 
 #[test]
+fn the_gate_of_the_readme_is_one_with_every_line() {
+    let readme = include_str!("../../../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").expect("the README shows a gate");
+    let (text, _) = rest.split_once("```").expect("the gate ends");
+
+    let gate = gate(text);
+
+    let lines = serde_json::to_value(gate).expect("a gate has a JSON form");
+    assert_eq!(lines.as_object().map(serde_json::Map::len), Some(5));
+}
+
+#[test]
 fn a_file_that_is_no_gate_is_told_with_its_place() {
     let folder = tempdir().expect("a temporary folder");
     let path = folder.path().join("gate.toml");

@@ -53,6 +53,8 @@ pub struct Section {
     pub compared: bool,
     /// Each difference that matters, one line, the weightiest first.
     pub differences: Vec<String>,
+    /// The same with what repeats drawn together, for a screen.
+    pub brief: Vec<String>,
 }
 
 impl Section {
@@ -61,6 +63,7 @@ impl Section {
             title,
             scope,
             compared: true,
+            brief: differences.clone(),
             differences,
         }
     }
@@ -70,6 +73,7 @@ impl Section {
             title,
             scope,
             compared: false,
+            brief: Vec::new(),
             differences: Vec::new(),
         }
     }

@@ -61,7 +61,7 @@ pub enum ReportError {
         source: io::Error,
     },
     /// A gate's file is no gate.
-    #[error("{path}, {source}")]
+    #[error("{path} is no gate")]
     Gate {
         /// The file as named.
         path: Utf8PathBuf,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::Section;
@@ -33,7 +34,7 @@ pub(super) fn definitions(
         "{} of the chart, without descriptions",
         count(other.len(), "definition")
     );
-    Section::new("Definitions", scope, compared(&one, &other))
+    compared("Definitions", scope, &one, &other)
 }
 
 /// Every other object that the chart rendered.
@@ -49,25 +50,74 @@ pub(super) fn manifests(
     };
     let (one, other) = (rendered(before), rendered(after));
     let scope = format!("{} that the chart rendered", count(other.len(), "object"));
-    Section::new("Manifests", scope, compared(&one, &other))
+    compared("Manifests", scope, &one, &other)
 }
 
-fn compared(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Vec<String> {
-    let mut differences = Vec::new();
+/// A place where two objects differ.
+struct Change {
+    /// The path to the field's parent.
+    path: String,
+    /// The field.
+    field: String,
+    /// For example `1 → 2`.
+    what: String,
+}
+
+fn compared(
+    title: &'static str,
+    scope: String,
+    before: &BTreeMap<String, Value>,
+    after: &BTreeMap<String, Value>,
+) -> Section {
+    let mut whole = Vec::new();
+    let mut fields: Vec<(String, Change)> = Vec::new();
     for (name, object) in before {
         match after.get(name) {
-            None => differences.push(format!("{name}: only in the first run")),
+            None => whole.push(format!("{name}: only in the first run")),
             Some(now) => {
                 let mut changes = Vec::new();
-                compare(object, now, "", &mut changes);
-                differences.extend(changes.into_iter().map(|change| format!("{name} {change}")));
+                compare(object, now, ("", ""), &mut changes);
+                fields.extend(changes.into_iter().map(|change| (name.clone(), change)));
             }
         }
     }
-    for name in after.keys().filter(|name| !before.contains_key(*name)) {
-        differences.push(format!("{name}: only in the second run"));
+    let new = after.keys().filter(|name| !before.contains_key(*name));
+    whole.extend(new.map(|name| format!("{name}: only in the second run")));
+
+    let told = |(name, change): &(String, Change)| {
+        format!("{name} {}{}: {}", shown(&change.path), change.field, change.what)
+    };
+    let mut section = Section::new(title, scope, whole.clone());
+    section.differences.extend(fields.iter().map(told));
+    section.brief = [whole, brief(&fields)].concat();
+    section
+}
+
+/// The same change of the same field in many places is one line. What is rare comes first: a label that every object carries weighs least.
+fn brief(fields: &[(String, Change)]) -> Vec<String> {
+    let mut groups: IndexMap<(&str, &str), Vec<String>> = IndexMap::new();
+    for (name, Change { path, field, what }) in fields {
+        let place = format!("{name} {}", shown(path));
+        groups.entry((field, what)).or_default().push(place);
     }
-    differences
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, places)| places.len());
+    groups
+        .into_iter()
+        .map(|((field, what), places)| {
+            let place = places[0].trim_end_matches(['/', ' ']);
+            match places.len() {
+                1 => format!("{field}: {what} (in {place})"),
+                number => format!("{field}: {what} ({number}×, first in {place})"),
+            }
+        })
+        .collect()
+}
+
+/// A path without the words that every schema repeats.
+fn shown(path: &str) -> String {
+    path.replace("/schema/openAPIV3Schema", "")
+        .replace("/properties/", "/")
 }
 
 /// In an OpenAPI schema a description is a text; a property of that name is an object and stays.
@@ -82,56 +132,72 @@ fn drop_descriptions(value: &mut Value) {
     }
 }
 
-/// Adds `path: a → b` for each place where the two differ; what one alone has is one line, however much hangs below it.
-fn compare(before: &Value, after: &Value, path: &str, changes: &mut Vec<String>) {
+/// Adds each place where the two differ; what one alone has is one change, however much hangs below it.
+fn compare(before: &Value, after: &Value, (path, field): (&str, &str), changes: &mut Vec<Change>) {
+    let below = format!("{path}{field}/");
+    let mut add = |path: &str, field: &str, what: String| {
+        let (path, field) = (path.to_owned(), field.to_owned());
+        changes.push(Change { path, field, what });
+    };
     match (before, after) {
         (Value::Object(one), Value::Object(other)) => {
+            for (key, value) in other.iter().filter(|(key, _)| !one.contains_key(*key)) {
+                add(&below, key, format!("{} new", short(value)));
+            }
             for (key, value) in one {
-                let below = format!("{path}/{key}");
                 match other.get(key) {
-                    Some(now) => compare(value, now, &below, changes),
-                    None => changes.push(format!("{below}: {} gone", short(value))),
+                    Some(now) => compare(value, now, (&below, key), changes),
+                    None => changes.push(Change {
+                        path: below.clone(),
+                        field: key.clone(),
+                        what: format!("{} gone", short(value)),
+                    }),
                 }
             }
-            for (key, value) in other.iter().filter(|(key, _)| !one.contains_key(*key)) {
-                changes.push(format!("{path}/{key}: {} new", short(value)));
-            }
         }
-        (Value::Array(one), Value::Array(other)) => lists(one, other, path, changes),
+        (Value::Array(one), Value::Array(other)) => lists(one, other, (path, field), changes),
         _ if before == after => {}
-        _ => changes.push(format!("{path}: {} → {}", short(before), short(after))),
+        _ => add(path, field, format!("{} → {}", short(before), short(after))),
     }
 }
 
 /// Lists of named things go by name, lists of one length by place, other lists by what they hold.
-fn lists(before: &[Value], after: &[Value], path: &str, changes: &mut Vec<String>) {
+fn lists(before: &[Value], after: &[Value], (path, field): (&str, &str), changes: &mut Vec<Change>) {
+    let change = |field: String, what: String| Change {
+        path: path.to_owned(),
+        field,
+        what,
+    };
     if let (Some(one), Some(other)) = (by_name(before), by_name(after)) {
         for (name, value) in &one {
-            let below = format!("{path}[{name}]");
+            let entry = format!("{field}[{name}]");
             match other.get(name) {
-                Some(now) => compare(value, now, &below, changes),
-                None => changes.push(format!("{below}: gone")),
+                Some(now) => compare(value, now, (path, &entry), changes),
+                None => changes.push(change(entry, "gone".to_owned())),
             }
         }
         for name in other.keys().filter(|name| !one.contains_key(*name)) {
-            changes.push(format!("{path}[{name}]: new"));
+            changes.push(change(format!("{field}[{name}]"), "new".to_owned()));
         }
     } else if before.len() == after.len() {
         for (index, (value, now)) in before.iter().zip(after).enumerate() {
-            compare(value, now, &format!("{path}/{index}"), changes);
+            compare(value, now, (path, &format!("{field}[{index}]")), changes);
         }
     } else {
-        for value in before.iter().filter(|value| !after.contains(value)) {
-            changes.push(format!("{path}: {} gone", short(value)));
+        let gone = before.iter().filter(|value| !after.contains(value));
+        let gone: Vec<Change> = gone
+            .map(|v| change(field.to_owned(), format!("{} gone", short(v))))
+            .collect();
+        let new = after.iter().filter(|value| !before.contains(value));
+        let new: Vec<Change> = new
+            .map(|v| change(field.to_owned(), format!("{} new", short(v))))
+            .collect();
+        if gone.is_empty() && new.is_empty() {
+            let what = format!("{} entries → {}", before.len(), after.len());
+            changes.push(change(field.to_owned(), what));
         }
-        for value in after.iter().filter(|value| !before.contains(value)) {
-            changes.push(format!("{path}: {} new", short(value)));
-        }
-        if before.iter().all(|value| after.contains(value))
-            && after.iter().all(|value| before.contains(value))
-        {
-            changes.push(format!("{path}: {} entries → {}", before.len(), after.len()));
-        }
+        changes.extend(gone);
+        changes.extend(new);
     }
 }
 
@@ -159,8 +225,9 @@ mod tests {
 
     fn changes(before: &Value, after: &Value) -> Vec<String> {
         let mut changes = Vec::new();
-        compare(before, after, "", &mut changes);
-        changes
+        compare(before, after, ("", ""), &mut changes);
+        let told = |Change { path, field, what }: &Change| format!("{path}{field}: {what}");
+        changes.iter().map(told).collect()
     }
 
     #[test]
@@ -171,9 +238,9 @@ mod tests {
         assert_eq!(
             changes(&before, &after),
             [
+                "/spec/name: \"x\" new",
                 "/spec/replicas: 1 → 2",
                 "/spec/paused: true gone",
-                "/spec/name: \"x\" new"
             ]
         );
     }
@@ -188,13 +255,40 @@ mod tests {
         );
         assert_eq!(
             changes(&json!(["a", "b"]), &json!(["a", "c"])),
-            ["/1: \"b\" → \"c\""]
+            ["[1]: \"b\" → \"c\""]
         );
         assert_eq!(
             changes(&json!(["a", "b", "c"]), &json!(["b", "c", "d", "e"])),
             [": \"a\" gone", ": \"d\" new", ": \"e\" new"]
         );
         assert_eq!(changes(&json!([1, 1]), &json!([1])), [": 2 entries → 1"]);
+    }
+
+    #[test]
+    fn the_same_change_in_many_places_is_one_line_and_comes_last() {
+        let objects = |chart: &str, replicas: u32| -> BTreeMap<String, Value> {
+            let object = json!({"metadata": {"labels": {"chart": chart}}});
+            let deployment =
+                json!({"metadata": {"labels": {"chart": chart}}, "spec": {"replicas": replicas}});
+            let named = |name: &str, object: &Value| (name.to_owned(), object.clone());
+            [
+                named("Deployment a", &deployment),
+                named("Service b", &object),
+                named("Secret c", &object),
+            ]
+            .into()
+        };
+
+        let section = compared("Manifests", String::new(), &objects("1", 1), &objects("2", 2));
+
+        assert_eq!(
+            section.brief,
+            [
+                "replicas: 1 → 2 (in Deployment a /spec)",
+                "chart: \"1\" → \"2\" (3×, first in Deployment a /metadata/labels)",
+            ]
+        );
+        assert_eq!(section.differences.len(), 4);
     }
 
     #[test]

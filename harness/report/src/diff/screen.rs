@@ -75,6 +75,7 @@ fn section_text(section: &Section, style: Style, all: bool) -> String {
         scope,
         compared,
         differences,
+        brief,
     } = section;
     let tone = match (compared, differences.is_empty()) {
         (false, _) => Tone::Quiet,
@@ -94,18 +95,19 @@ fn section_text(section: &Section, style: Style, all: bool) -> String {
     } else {
         SHOWN
     };
+    let lines = if all { differences } else { brief };
     // A line that says "1 more" takes the room of the one that it hides.
-    let shown = if all || differences.len() <= limit + 1 {
-        differences.len()
+    let shown = if all || lines.len() <= limit + 1 {
+        lines.len()
     } else {
         limit
     };
-    for difference in &differences[..shown] {
+    for line in &lines[..shown] {
         let width = if all { usize::MAX } else { WIDTH };
-        out += &style.below(&one_line(difference, width));
+        out += &style.below(&one_line(line, width));
     }
-    if shown < differences.len() {
-        let more = differences.len() - shown;
+    if shown < lines.len() {
+        let more = lines.len() - shown;
         out += &style.below(&format!("… and {more} more: `--all` shows them"));
     }
     out

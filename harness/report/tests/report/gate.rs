@@ -169,11 +169,13 @@ fn a_file_that_is_no_gate_is_told_with_its_place() {
     let wrong = read_gate(&path).expect_err("there is no such line");
     let missing = read_gate(&folder.path().join("none.toml")).expect_err("there is no such file");
 
+    let place = std::error::Error::source(&wrong).expect("the mistake follows");
+    assert_eq!(wrong.to_string(), format!("{path} is no gate"));
     assert!(
-        wrong
+        place
             .to_string()
-            .starts_with(&format!("{path}, line 2, column 1: unknown field `max_apis`")),
-        "{wrong}"
+            .starts_with("line 2, column 1: unknown field `max_apis`"),
+        "{place}"
     );
     assert!(
         missing.to_string().ends_with("none.toml cannot be read"),

@@ -3,6 +3,7 @@
 //! What it is not: it downloads and builds nothing (the supervisor did), and judges nothing (scenarios do).
 
 mod bring_up;
+mod comparison;
 mod defect;
 mod error;
 mod ghes;
@@ -115,6 +116,13 @@ impl Environment {
             .await;
         if let Err(error) = gone {
             tracing::warn!(namespace, %error, "runner deployments stay until tear-down");
+        }
+    }
+
+    /// Keeps what two runs are compared by: the metrics that the common ARC exposes now, by name and labels.
+    pub(crate) async fn keep_metrics(&self) {
+        if let Some(url) = self.common.metrics().first() {
+            comparison::keep_metrics(&self.order.folder, url).await;
         }
     }
 

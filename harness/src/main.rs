@@ -4,6 +4,7 @@ mod shell;
 mod simulate;
 
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -11,7 +12,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Parser, Subcommand};
 use harness_artifacts::{ArtifactError, Options, cli};
 use harness_model::Exit;
-use harness_report::{LOG_FILE, ReportError, Style, find_run, read_log, replay};
+use harness_report::{
+    LOG_FILE, Recorded, ReportError, Style, Summary, ask_gate, find_run, read_gate, read_log, replay,
+};
 
 /// GHES integration test harness.
 #[derive(Parser)]
@@ -29,6 +32,25 @@ enum Verb {
     Report {
         /// The run's id, its folder, or the beginning of its id; the newest if absent.
         run: Option<String>,
+        /// A gate to ask of the run; the exit code is 1 if the run is red or the gate is broken.
+        #[arg(long, value_name = "FILE")]
+        gate: Option<Utf8PathBuf>,
+    },
+    /// What differs between two runs, on one screen; exit 0: nothing that matters, 1: something.
+    Diff {
+        /// As for `report`.
+        first: String,
+        /// As for `report`.
+        second: String,
+        /// Every difference, in full.
+        #[arg(long)]
+        all: bool,
+    },
+    /// How each check fared over the runs that are kept: trend, flake rate, durations.
+    History {
+        /// The newest so many runs.
+        #[arg(long, value_name = "N", default_value = "20")]
+        last: NonZeroUsize,
     },
     /// A shell, or a command, inside a kept environment, with KUBECONFIG set.
     Shell(shell::Args),
@@ -62,7 +84,12 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 fn carry_out(verb: Verb) -> anyhow::Result<Exit> {
     match verb {
         Verb::Artifacts(args) => artifacts(args),
-        Verb::Report { run } => report(run.as_deref()),
+        Verb::Report { run, gate } => report(run.as_deref(), gate.as_deref()),
+        Verb::Diff { first, second, all } => diff(&first, &second, all),
+        Verb::History { last } => {
+            print(&harness_report::read_history(&runs(), last.get())?.text(style()))?;
+            Ok(Exit::Green)
+        }
         Verb::Shell(args) => shell::enter(&repository(), &args),
         Verb::Simulate(args) => simulate::run(&args),
     }
@@ -83,21 +110,53 @@ fn artifacts(args: cli::Args) -> anyhow::Result<Exit> {
     Ok(runtime.block_on(cli::run(args, options, &mut std::io::stdout(), progress.as_ref()))?)
 }
 
-fn report(run: Option<&str>) -> anyhow::Result<Exit> {
-    let folder = find_run(&repository().join("target/e2e"), run)?;
-    let lines = read_log(&folder.join(LOG_FILE))?;
-    let summary = harness_report::Summary::fold(&lines);
+fn report(run: Option<&str>, gate: Option<&Utf8Path>) -> anyhow::Result<Exit> {
+    let gate = gate
+        .map(|path| Ok::<_, ReportError>((path, read_gate(path)?)))
+        .transpose()?;
+    let folder = find_run(&runs(), run)?;
+    let mut lines = read_log(&folder.join(LOG_FILE))?;
+    if let Some((path, gate)) = &gate {
+        ask_gate(&mut lines, path.as_str(), gate);
+    }
+    let summary = Summary::fold(&lines);
     harness_report::write_all(&folder, &summary)?;
-    let style = if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+    print(&replay(&lines, style(), &folder))?;
+    // Rendering a red run is no failure; asking whether it may pass is.
+    Ok(match (gate, summary.exit) {
+        (None, _) | (Some(_), 0) => Exit::Green,
+        (Some(_), _) => Exit::CheckFailed,
+    })
+}
+
+fn diff(first: &str, second: &str, all: bool) -> anyhow::Result<Exit> {
+    let read = |run| Recorded::read(&find_run(&runs(), Some(run))?);
+    let diff = harness_report::diff(&read(first)?, &read(second)?);
+    print(&diff.text(style(), all))?;
+    Ok(if diff.differences() == 0 {
+        Exit::Green
+    } else {
+        Exit::CheckFailed
+    })
+}
+
+fn style() -> Style {
+    if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         Style::Colour
     } else {
         Style::Plain
-    };
-    let text = replay(&lines, style, &folder);
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
     std::io::stdout()
         .write_all(text.as_bytes())
-        .context("print the report")?;
-    Ok(Exit::Green)
+        .context("print the report")
+}
+
+/// Where runs are kept.
+fn runs() -> Utf8PathBuf {
+    repository().join("target/e2e")
 }
 
 /// The folder of the repository that this program was built in.

@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::ValueEnum;
-use harness_model::{OutputFormat, PLAN_VARIABLE, Plan, Profile};
+use harness_model::{Gate, GateFile, OutputFormat, PLAN_VARIABLE, Plan, Profile};
 
 use crate::foreground::{Foreground, become_program};
 use crate::programs::{self, Built, FOR_A_RUN, Program};
@@ -76,6 +76,9 @@ pub(crate) struct E2e {
     /// `Cache-Control: max-age` of GHES's runner lists
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     list_max_age: u64,
+    /// What the run may be over and above green: allowed skips and flakes, budgets (TOML)
+    #[arg(long, value_name = "FILE")]
+    gate: Option<Utf8PathBuf>,
     /// A seeded defect, for the suite's proof of itself
     #[arg(long, value_name = "NAME", hide = true)]
     defect: Option<String>,
@@ -163,6 +166,7 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         .map(|path| executable("--arc-webhook-server", path))
         .transpose()?;
     let manifest = e2e.manifest.as_deref().map(readable_manifest).transpose()?;
+    let gate = e2e.gate.as_deref().map(gate).transpose()?;
     let out = e2e.out.as_deref().map(run_folder).transpose()?;
     let (cluster, cluster_reason) = cluster::choose(e2e.cluster, cluster::docker_engine)?;
     Ok(Plan {
@@ -194,6 +198,7 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         manifest,
         defect: e2e.defect.clone(),
         list_max_age: e2e.list_max_age,
+        gate,
         repository: root.to_string(),
         programs: String::new(),
     })
@@ -216,6 +221,14 @@ fn readable_manifest(path: &Utf8Path) -> anyhow::Result<String> {
     }
     std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
     absolute(path)
+}
+
+fn gate(path: &Utf8Path) -> anyhow::Result<GateFile> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Refusal::usage(format!("--gate {path}: cannot be read: {error}")))?;
+    let gate = Gate::parse(&text).map_err(|error| Refusal::usage(format!("--gate {path}, {error}")))?;
+    let path = path.to_string();
+    Ok(GateFile { path, gate })
 }
 
 fn run_folder(path: &Utf8Path) -> anyhow::Result<String> {
@@ -293,6 +306,7 @@ mod tests {
             (vec!["--arc-manager", "/etc/passwd"], "not an executable file"),
             (vec!["--manifest", "/nonexistent.yaml"], "cannot be read"),
             (vec!["--manifest", "/"], "not a file"),
+            (vec!["--gate", "/nonexistent.toml"], "cannot be read"),
             (vec!["--out", "/etc/passwd"], "not a folder"),
             (vec!["--sync-period", "soon"], "1m30s"),
             (vec!["--test-threads", "0"], "--test-threads"),
@@ -309,6 +323,26 @@ mod tests {
                 "{flags:?} must mention {hint:?}: {message}"
             );
         }
+    }
+
+    #[test]
+    fn a_gate_is_read_and_a_mistake_in_it_is_told_with_its_place() {
+        let folder = Utf8TempDir::new().expect("a temporary folder");
+        let (good, bad) = (folder.path().join("gate.toml"), folder.path().join("bad.toml"));
+        fs_err::write(&good, "allowed_skips = []\n").expect("the folder is ours");
+        fs_err::write(&bad, "allowed_skips = []\nmax_minutes = 2\n").expect("the folder is ours");
+
+        let plan = plan_of(&["--cluster", "local", "--gate", good.as_str()]).expect("it is a gate");
+        let (exit, message) = refused(&["--gate", bad.as_str()]);
+
+        let gate = plan.gate.expect("the plan has the gate");
+        assert_eq!(
+            (gate.path, gate.gate.allowed_skips),
+            (good.into_string(), Some(Vec::new()))
+        );
+        assert_eq!(exit, Exit::Usage);
+        let told = format!("--gate {bad}, line 2, column 1: unknown field `max_minutes`");
+        assert!(message.starts_with(&told), "{message}");
     }
 
     #[test]

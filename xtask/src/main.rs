@@ -39,9 +39,15 @@ enum Verb {
     /// The mock GHES alone, for other tests: `mock-ghes --listen ADDR [--tls] [--world FILE]`
     #[command(disable_help_flag = true)]
     MockGhes(program::Forwarded),
-    /// Render a run again: `report [RUN]`; without RUN, the newest
+    /// Render a run again: `report [RUN] [--gate FILE]`; without RUN, the newest
     #[command(disable_help_flag = true)]
     Report(program::Forwarded),
+    /// What differs between two runs, on one screen: `diff RUN RUN [--all]`
+    #[command(disable_help_flag = true)]
+    Diff(program::Forwarded),
+    /// How each check fared over the runs that are kept: `history [--last N]`
+    #[command(disable_help_flag = true)]
+    History(program::Forwarded),
     /// A shell inside a kept local plane, with KUBECONFIG set
     #[command(disable_help_flag = true)]
     Shell(program::Forwarded),
@@ -74,6 +80,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::List(list) => list::run(list, &root, &foreground),
         Verb::Artifacts(args) => program::harness("artifacts", args, &root, &foreground),
         Verb::Report(args) => program::harness("report", args, &root, &foreground),
+        Verb::Diff(args) => program::harness("diff", args, &root, &foreground),
+        Verb::History(args) => program::harness("history", args, &root, &foreground),
         Verb::Shell(args) => program::harness("shell", args, &root, &foreground),
         Verb::Simulate(args) => program::harness("simulate", args, &root, &foreground),
         Verb::MockGhes(args) => program::mock_ghes(args, &root, &foreground),

@@ -134,6 +134,12 @@ impl Rendered {
         self.documents.extend(added);
     }
 
+    /// What is left, in order.
+    #[must_use]
+    pub(crate) fn documents(&self) -> &[Value] {
+        &self.documents
+    }
+
     /// What is left.
     #[must_use]
     pub fn into_documents(self) -> Vec<Value> {

@@ -93,6 +93,11 @@ impl Arc {
         &self.definitions
     }
 
+    /// Everything that the chart gives: definitions as they are, then what it rendered.
+    pub fn manifests(&self) -> impl Iterator<Item = &Value> {
+        self.definitions.iter().chain(self.rest.documents())
+    }
+
     /// Lets `change` alter every manifest, and adds those that it gives: how a seeded defect of the suite's self-proof gets in.
     pub fn change(&mut self, mut change: impl FnMut(&mut Value) -> Vec<Value>) {
         for definition in &mut self.definitions {

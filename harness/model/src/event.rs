@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::upgrade::{ArmFacts, ChartDifference};
 use crate::{Capability, Check, Part, Verdict};
 
-/// The version of this format; stands in [`Event::RunStarted`], the first line.
-pub const FORMAT: u32 = 1;
+/// The version of this format; stands in [`Event::RunStarted`], the first line. It grows with each new kind of event or field that an older
+/// program cannot read, and older logs stay readable: 2 added [`Event::GateChecked`]. Published as `docs/schema/event.schema.json`.
+pub const FORMAT: u32 = 2;
 
 /// One line of the run log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -204,6 +205,13 @@ pub enum Event {
     Note {
         /// The line.
         text: String,
+    },
+    /// The gate was asked, once the checks had ended.
+    GateChecked {
+        /// The gate's file, as the user named it.
+        file: String,
+        /// A sentence for each of its lines that the run broke; empty: the gate holds.
+        broken: Vec<String>,
     },
     /// Ctrl-C or SIGTERM.
     Interrupted,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Profile;
 use crate::upgrade::UpgradePlan;
+use crate::{GateFile, Profile};
 
 /// The environment variable that hands the plan (JSON) from xtask to the scenario runner.
 pub const PLAN_VARIABLE: &str = "GHES_E2E_PLAN";
@@ -84,6 +84,9 @@ pub struct Plan {
     pub defect: Option<String>,
     /// `max-age` of GHES's runner lists, in seconds.
     pub list_max_age: u64,
+    /// What the run may be, over and above green.
+    #[serde(default)]
+    pub gate: Option<GateFile>,
     /// The folder of the repository.
     pub repository: String,
     /// The folder with the built programs (`runner`, `pod-init`).

@@ -38,6 +38,36 @@ pub enum ReportError {
         #[source]
         source: serde_json::Error,
     },
+    /// A whole line of a file of evidence is not what the harness writes there.
+    #[error(
+        "{path}, line {line}: not evidence of this harness; the file was changed or damaged after it was written"
+    )]
+    Evidence {
+        /// The file.
+        path: Utf8PathBuf,
+        /// From 1.
+        line: usize,
+        /// JSON's reason.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A gate's file cannot be read.
+    #[error("the gate {path} cannot be read")]
+    GateFile {
+        /// The file as named.
+        path: Utf8PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A gate's file is no gate.
+    #[error("{path} is no gate")]
+    Gate {
+        /// The file as named.
+        path: Utf8PathBuf,
+        /// Where and why.
+        source: harness_model::GateError,
+    },
     /// The log does not begin with the start of a run.
     #[error(
         "{path}, line 1: a run log begins with the event run-started; this is not a run log, or its head is lost"

@@ -2,7 +2,7 @@
 //!
 //! One suite per group of checks, a case per check. A flaky check is a success with `flakyFailure`s, a failed retry a
 //! `rerunFailure`. A run that did not end by itself has one more case, `environment::…`, so that a CI system that
-//! only reads this file does not take a broken bring-up for green.
+//! only reads this file does not take a broken bring-up for green. So has a gate, `gate::FILE`.
 
 use harness_model::{Exit, Failure, Verdict};
 use jiff::Timestamp;
@@ -30,6 +30,7 @@ fn suites(summary: &Summary) -> Vec<TestSuite> {
     let mut suites: Vec<TestSuite> = Vec::new();
     for (group, case) in environment_case(summary)
         .into_iter()
+        .chain(gate_case(summary))
         .chain(summary.checks.iter().map(case))
     {
         let index = suites
@@ -100,6 +101,21 @@ fn environment_case(summary: &Summary) -> Option<(&str, TestCase)> {
     let mut case = TestCase::new(name, status);
     case.set_classname("environment");
     Some(("environment", case))
+}
+
+/// The gate is a case of its own: a CI system that only reads this file must see that it is broken.
+fn gate_case(summary: &Summary) -> Option<(&str, TestCase)> {
+    let gate = summary.gate.as_ref()?;
+    let status = if gate.broken.is_empty() {
+        TestCaseStatus::success()
+    } else {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(printable(&gate.broken.join("\n")));
+        status
+    };
+    let mut case = TestCase::new(format!("gate::{}", printable(&gate.file)), status);
+    case.set_classname("gate");
+    Some(("gate", case))
 }
 
 fn case(result: &CheckResult) -> (&str, TestCase) {

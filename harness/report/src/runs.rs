@@ -86,7 +86,7 @@ fn has_log(folder: &Utf8Path) -> bool {
 }
 
 /// Ids of the runs that have a log, oldest first (ids sort by time).
-fn run_ids(runs: &Utf8Path) -> Result<Vec<String>, ReportError> {
+pub(crate) fn run_ids(runs: &Utf8Path) -> Result<Vec<String>, ReportError> {
     let entries = match fs_err::read_dir(runs) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -75,6 +75,15 @@ pub struct Setting {
     pub value: String,
 }
 
+/// What the gate said of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GateAnswer {
+    /// The gate's file, as the user named it.
+    pub file: String,
+    /// A sentence for each of its lines that the run broke; empty: it holds.
+    pub broken: Vec<String>,
+}
+
 /// The environment did not come up, or broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breakage {
@@ -129,6 +138,8 @@ pub struct Summary {
     pub notes: Vec<String>,
     /// What broke, in order.
     pub broken: Vec<Breakage>,
+    /// What the gate said, if one was asked.
+    pub gate: Option<GateAnswer>,
     /// Ctrl-C or SIGTERM came.
     pub interrupted: bool,
     /// The log has no end: somebody killed the run, or it still goes on.
@@ -240,6 +251,7 @@ impl Summary {
             Event::ChartsDiffer { difference } => self.chart_difference = Some(difference),
             Event::Broken { message, exit } => self.broken.push(Breakage { message, exit }),
             Event::Note { text } => self.notes.push(text),
+            Event::GateChecked { file, broken } => self.gate = Some(GateAnswer { file, broken }),
             Event::Interrupted => self.interrupted = true,
             Event::RunFinished { exit, duration_ms } => {
                 self.killed = false;
@@ -309,6 +321,8 @@ impl Summary {
             Exit::CheckFailed.code()
         } else if self.checks.iter().any(is_error) {
             Exit::Harness.code()
+        } else if self.gate.as_ref().is_some_and(|gate| !gate.broken.is_empty()) {
+            Exit::CheckFailed.code()
         } else {
             Exit::Green.code()
         }
@@ -329,8 +343,8 @@ impl Summary {
 
 /// The exit code that a run earns with these lines, for its [`Event::RunFinished`].
 ///
-/// Ctrl-C comes before a broken environment, that before a failed check, that before a defect of the harness. A check
-/// that was begun or planned and never ended is such a defect.
+/// Ctrl-C comes before a broken environment, that before a failed check, that before a defect of the harness, and
+/// a broken gate comes last. A check that was begun or planned and never ended is such a defect.
 #[must_use]
 pub fn earned_exit(lines: &[Line]) -> u8 {
     Summary::fold(lines).earned(true)

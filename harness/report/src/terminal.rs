@@ -15,7 +15,7 @@ use harness_model::{Event, Failure, Line, Origin, Part, SkipReason, Verdict};
 
 pub use style::Style;
 
-use self::style::Tone;
+pub(crate) use self::style::Tone;
 use crate::Summary;
 use crate::text::{count, failure_reason, one_line, skip_reason};
 
@@ -71,6 +71,7 @@ impl Terminal {
             }
             Event::CheckFinished { .. } => self.finished(&line.event),
             Event::Broken { message, .. } => Some(style.entry(Tone::Bad, "BROKEN", message)),
+            Event::GateChecked { file, broken } => Some(gate_text(style, file, broken)),
             Event::Note { text } => Some(style.entry(Tone::Strong, "Note", text)),
             Event::Interrupted => Some(style.entry(Tone::Warn, "INTERRUPTED", "tearing down")),
             Event::Deviation { .. }
@@ -219,6 +220,15 @@ impl Terminal {
         field("rerun", rerun);
         out
     }
+}
+
+/// What the gate said: that it holds, or a sentence for each line of it that the run broke.
+fn gate_text(style: Style, file: &str, broken: &[String]) -> String {
+    if broken.is_empty() {
+        return style.entry(Tone::Good, "Gate", &format!("{file} holds"));
+    }
+    let head = format!("{file} is broken");
+    style.entry(Tone::Bad, "GATE", &[&[head], broken].concat().join("\n"))
 }
 
 /// The whole output of a run from its lines: what `cargo xtask report RUN` prints.

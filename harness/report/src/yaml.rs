@@ -41,6 +41,9 @@
 //!   ours: 'false'
 //!   reason: no Docker on the local cluster
 //! broken: []                 # what broke, one text each
+//! gate:                      # (if any) absent if no gate was asked
+//!   file: gate.toml
+//!   broken: []               # a sentence for each line of it that the run broke
 //! notes: []
 //! totals:                    # checks by verdict
 //!   checks: 8
@@ -69,7 +72,7 @@
 //!   figures: []              # what it measured, as above
 //! ```
 //!
-//! `grep -c '^  verdict: pass$' report.yaml` counts the passed checks.
+//! Published as `docs/schema/report.schema.json`. `grep -c '^  verdict: pass$' report.yaml` counts the passed checks.
 
 use std::time::Duration;
 
@@ -77,7 +80,7 @@ use harness_model::{Measurement, Verdict};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::{CheckResult, Deviation, GuideVersion, Outcome, ReportError, Summary};
+use crate::{CheckResult, Deviation, GateAnswer, GuideVersion, Outcome, ReportError, Summary};
 
 /// The version of the report's shape; its first key.
 pub const REPORT_FORMAT: u32 = 1;
@@ -114,6 +117,8 @@ struct Report<'a> {
     guide_versions: &'a [GuideVersion],
     deviations: &'a [Deviation],
     broken: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<&'a GateAnswer>,
     notes: &'a [String],
     totals: Totals,
     checks: Vec<Check<'a>>,
@@ -223,6 +228,7 @@ fn report(summary: &Summary) -> Report<'_> {
         guide_versions: &summary.guide_versions,
         deviations: &summary.deviations,
         broken: summary.broken.iter().map(|b| b.message.as_str()).collect(),
+        gate: summary.gate.as_ref(),
         notes: &summary.notes,
         totals: Totals {
             checks: summary.checks.len(),

@@ -13,6 +13,7 @@ use kube::api::ApiResource;
 use kube::{Api, Client};
 use serde_json::json;
 
+use super::comparison;
 use super::error::UpError;
 use super::ghes::{self, GhesSide};
 use super::node::{self, NODE};
@@ -82,6 +83,7 @@ pub(crate) async fn up(order: Order, emitter: Emitter) -> Result<Environment, Up
     await_usable(&plane.client, node.is_some()).await?;
     emitter.measured("plane usable", start.elapsed().as_secs_f64());
     tell_parts(&emitter, &ghes);
+    comparison::keep_manifests(&order.folder, &arc);
 
     if defects.contains(&Defect::CainjectorKilled)
         && let Some(cainjector) = cert_manager

@@ -130,6 +130,7 @@ async fn checks(
     own: Vec<&'static Scenario>,
 ) -> Result<(), UpError> {
     schedule::run(common, environment.clone()).await;
+    environment.keep_metrics().await;
     if own.is_empty() {
         return Ok(());
     }

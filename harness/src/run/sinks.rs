@@ -1,8 +1,11 @@
 //! Where the run's lines go: the log (the truth), then the terminal or standard output. Only the supervisor holds them.
 
+use std::io::Write as _;
+use std::path::Path;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_model::{Event, Line, OutputFormat, Redactor};
-use harness_report::{LogWriter, ReportError, Style, Summary, Terminal};
+use harness_report::{LogWriter, ReportError, Style, Summary, Terminal, annotations, step_summary};
 use jiff::Timestamp;
 
 /// The sinks of one run.
@@ -60,11 +63,32 @@ impl Sinks {
     pub(crate) fn finish(self) -> Result<(), ReportError> {
         let summary = Summary::fold(&self.lines);
         harness_report::write_all(&self.folder, &summary)?;
+        if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) {
+            tell_github(Path::new(&file), &summary);
+        }
         if self.format == OutputFormat::Human {
             print(&self.terminal.finish(&summary));
         }
         Ok(())
     }
+}
+
+/// A step of GitHub Actions: its summary, and an annotation for whatever is red. Runners read commands from standard error too, and standard
+/// output belongs to `--format json`.
+#[expect(clippy::print_stderr, reason = "workflow commands are lines of output")]
+fn tell_github(file: &Path, summary: &Summary) {
+    let appended = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(file)
+        .and_then(|mut file| file.write_all(step_summary(summary).as_bytes()));
+    if let Err(error) = appended {
+        eprintln!(
+            "warning: the step's summary {} cannot be written: {error}",
+            file.display()
+        );
+    }
+    eprint!("{}", annotations(summary));
 }
 
 #[expect(clippy::print_stdout, reason = "the terminal sink")]

@@ -8,11 +8,13 @@ use std::time::Instant;
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_artifacts::ArtifactError;
+use harness_cluster::error_chain;
 use harness_cluster::local::{NODE_GRACE, enclosure};
 use harness_model::{
-    Capability, Check, Claim, Event, Exit, FORMAT, INTERRUPT, Line, OutputFormat, Plan, Profile, SkipReason,
+    Capability, Check, Claim, Event, Exit, FORMAT, GateFile, INTERRUPT, Line, OutputFormat, Plan, Profile,
+    SkipReason,
 };
-use harness_report::{LOG_FILE, Style, earned_exit};
+use harness_report::{Evidence, LOG_FILE, Style, Summary, broken_lines, earned_exit, usage};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -101,6 +103,7 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
     let mut sinks = Sinks::open(&folder, plan.format, style).context("begin the run log")?;
 
     let start = Instant::now();
+    let gate = plan.gate.clone();
     let result = carry_out(plan, checks, &run_id, &folder, &mut sinks, &mut interrupts).await;
     if let Err(error) = result {
         let message = format!("{error:#}");
@@ -108,6 +111,10 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
             message,
             exit: exit_of(&error).code(),
         })?;
+    }
+    tell_usage(&folder, &mut sinks)?;
+    if let Some(gate) = gate {
+        ask_gate(gate, &mut sinks)?;
     }
     let exit = earned_exit(sinks.lines());
     sinks.event(Event::RunFinished {
@@ -123,6 +130,33 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
         130 => Exit::Interrupted,
         _ => Exit::Harness,
     })
+}
+
+/// Tells what the run took of GHES and of runners, from its evidence. A run without any has no such figures.
+fn tell_usage(folder: &Utf8Path, sinks: &mut Sinks) -> anyhow::Result<()> {
+    let figures = match Evidence::read(folder) {
+        Ok(evidence) => usage(&evidence),
+        Err(error) => {
+            let text = format!("the run's evidence cannot be counted: {}", error_chain(&error));
+            return Ok(sinks.event(Event::Note { text })?);
+        }
+    };
+    for measurement in figures {
+        let id = String::new();
+        sinks.event(Event::Measured { id, measurement })?;
+    }
+    Ok(())
+}
+
+/// Asks the gate, unless the run did not get as far as its end: what it lacks then is told by why it ended.
+fn ask_gate(gate: GateFile, sinks: &mut Sinks) -> anyhow::Result<()> {
+    let summary = Summary::fold(sinks.lines());
+    if summary.interrupted || !summary.broken.is_empty() {
+        return Ok(());
+    }
+    let broken = broken_lines(&gate.gate, &summary);
+    let file = gate.path;
+    Ok(sinks.event(Event::GateChecked { file, broken })?)
 }
 
 /// Makes the run's folder. An earlier run's evidence goes with its log, which is begun anew: two runs' evidence is no evidence.

@@ -226,8 +226,8 @@ mod tests {
         let list = json!({ "type": "array", "items": { "properties": { "deep": { "type": "string" } } } });
 
         let fields = fields(&[definition(
-            json!({ "volume": nested, "list": list }),
-            json!(["list"]),
+            &json!({ "volume": nested, "list": list }),
+            &json!(["list"]),
         )]);
 
         assert_eq!(

@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use harness_model::{Exit, Verdict};
 
 use super::style::{Style, Tone};
-use super::{verdict_label, verdict_tone};
+use super::{gate_text, verdict_label, verdict_tone};
 use crate::text::{count, figure, one_line};
 use crate::{Deviation, JUNIT_FILE, LOG_FILE, Outcome, REPORT_FILE, Summary};
 
@@ -147,6 +147,9 @@ fn outcome(style: Style, summary: &Summary) -> String {
     for broken in &summary.broken {
         out += &style.entry(Tone::Bad, "BROKEN", &broken.message);
     }
+    if let Some(gate) = summary.gate.as_ref().filter(|gate| !gate.broken.is_empty()) {
+        out += &gate_text(style, &gate.file, &gate.broken);
+    }
     if summary.killed {
         let text = "the log has no end: the run was killed, or it still goes on";
         out += &style.entry(Tone::Bad, "KILLED", text);
@@ -166,7 +169,7 @@ fn outcome(style: Style, summary: &Summary) -> String {
 
 fn exit_meaning(exit: u8) -> &'static str {
     match exit {
-        1 => "a check failed, or the subject did",
+        1 => "a check failed, or the subject did, or the gate is broken",
         2 => "the command, a manifest or a version was wrong",
         3 => "the environment did not come up",
         4 => "a defect of the harness",

@@ -24,7 +24,7 @@ pub enum Style {
 
 /// What a colour means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Good,
     Bad,
     Warn,
@@ -34,7 +34,7 @@ pub(super) enum Tone {
 
 impl Style {
     /// The text in the tone, if this style has colours.
-    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
+    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         match (self, tone) {
             (Style::Plain, _) => text.to_owned(),
             (Style::Colour, Tone::Good) => text.green().bold().to_string(),
@@ -46,17 +46,17 @@ impl Style {
     }
 
     /// `     Cluster local`; further lines of the text are indented below its first.
-    pub(super) fn entry(self, tone: Tone, label: &str, text: &str) -> String {
+    pub(crate) fn entry(self, tone: Tone, label: &str, text: &str) -> String {
         self.raw_entry(tone, label, &indented(text, TEXT))
     }
 
     /// As [`Style::entry`], with a text that is already laid out and painted.
-    pub(super) fn raw_entry(self, tone: Tone, label: &str, text: &str) -> String {
+    pub(crate) fn raw_entry(self, tone: Tone, label: &str, text: &str) -> String {
         format!("{} {text}\n", self.label(tone, label))
     }
 
     /// `        PASS [   3.402s] text`.
-    pub(super) fn timed(self, tone: Tone, label: &str, duration: Duration, text: &str) -> String {
+    pub(crate) fn timed(self, tone: Tone, label: &str, duration: Duration, text: &str) -> String {
         format!(
             "{} [{:>8}s] {}\n",
             self.label(tone, label),
@@ -66,7 +66,7 @@ impl Style {
     }
 
     /// `        SKIP [         ] text`.
-    pub(super) fn untimed(self, tone: Tone, label: &str, text: &str) -> String {
+    pub(crate) fn untimed(self, tone: Tone, label: &str, text: &str) -> String {
         format!(
             "{} [{:>9}] {}\n",
             self.label(tone, label),
@@ -76,13 +76,13 @@ impl Style {
     }
 
     /// `             last seen  text`, below an entry.
-    pub(super) fn field(self, name: &str, text: &str) -> String {
+    pub(crate) fn field(self, name: &str, text: &str) -> String {
         let name = self.paint(Tone::Quiet, &format!("{name:<FIELD$}"));
         format!("{:TEXT$}{name}{}\n", "", indented(text, TEXT + FIELD))
     }
 
     /// A line of text below an entry.
-    pub(super) fn below(self, text: &str) -> String {
+    pub(crate) fn below(self, text: &str) -> String {
         format!("{:TEXT$}{}\n", "", indented(text, TEXT))
     }
 

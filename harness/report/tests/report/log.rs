@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use camino_tempfile::{Utf8TempDir, tempdir};
-use harness_model::{Event, Line, Measurement, Redactor};
+use harness_model::{Event, FORMAT, Line, Measurement, Redactor};
 use harness_report::{LOG_FILE, LogWriter, ReportError, read_log};
 
 use crate::sample;
@@ -155,7 +155,7 @@ fn a_newer_format_is_refused_with_a_sentence() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{path} has format 99, this program reads up to 1: use the version that wrote it, or a newer one"
+            "{path} has format 99, this program reads up to {FORMAT}: use the version that wrote it, or a newer one"
         )
     );
 }

@@ -1,9 +1,16 @@
 //! The reports of hand-built logs, through the public functions only.
 
+mod diff;
+mod gate;
+mod github;
+mod history;
+mod junit;
 mod log;
 mod properties;
 mod render;
 mod runs;
 mod sample;
+mod schemas;
 mod simulation;
 mod summary;
+mod upgrade;

@@ -1,5 +1,6 @@
 //! Hand-built logs: a run with every verdict, and runs that ended badly.
 
+use harness_model::upgrade::{Arm, ArmFacts, ChartDifference, RefusedValue};
 use harness_model::{
     Capability, Check, Claim, Event, FORMAT, Failure, Line, Measurement, Origin, Part, Profile, SkipReason,
     Verdict,
@@ -324,4 +325,39 @@ pub(crate) fn broken() -> Vec<Line> {
         Event::RunFinished { exit: 3, duration_ms: 900 },
     ]);
     lines(events)
+}
+
+/// An arm of an upgrade that harmed nothing but replaced idle runners.
+pub(crate) fn arm(arm: Arm) -> ArmFacts {
+    ArmFacts {
+        arm,
+        from: "v0.27.3".to_owned(),
+        to: "v0.27.6".to_owned(),
+        runners: 4,
+        jobs: 2,
+        jobs_killed: Vec::new(),
+        idle: 2,
+        idle_replaced: vec!["runner-a".to_owned(), "runner-b".to_owned()],
+        without_capacity: 0.5,
+        without_controller: 16.25,
+        most_pods: 8,
+        api_calls: 26,
+        replica_sets_added: 1,
+        pruned: Vec::new(),
+        refused: Vec::new(),
+        unsettled: None,
+    }
+}
+
+/// Charts of which the new one knows a field more and refuses a value.
+pub(crate) fn chart_difference() -> ChartDifference {
+    ChartDifference {
+        fields_added: vec!["Runner.spec.newField".to_owned()],
+        values: vec![RefusedValue {
+            value: "metrics.serviceMonitor=true".to_owned(),
+            instead: "metrics.serviceMonitor.enable=true".to_owned(),
+            reason: "Error: can't evaluate field enable in type interface {}".to_owned(),
+        }],
+        ..ChartDifference::default()
+    }
 }

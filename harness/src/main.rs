@@ -28,7 +28,7 @@ struct Cli {
 enum Verb {
     /// The real parts: where they come from, which digests are locked.
     Artifacts(cli::Args),
-    /// Render a run again from its log: what it printed, and its junit.xml and report.yaml.
+    /// Render a run again from its log: what it printed, and its report.html, report.yaml and junit.xml.
     Report {
         /// The run's id, its folder, or the beginning of its id; the newest if absent.
         run: Option<String>,

@@ -112,7 +112,7 @@ fn killer() -> anyhow::Result<()> {
     let text = format!(
         "#!/bin/sh\n\
          for word; do case $word in --watch-namespace=?*) namespace=${{word#*=}};; esac; done\n\
-         [ -z \"$namespace\" ] || {} delete pods --all --namespace \"$namespace\" --grace-period=0 --force\n\
+         [ -z \"$namespace\" ] || {} delete pods --all --namespace \"$namespace\" --grace-period=0 --force --wait=false\n\
          exec {} \"$@\"\n",
         parts.kubectl, parts.manager
     );

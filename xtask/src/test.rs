@@ -2,6 +2,8 @@
 //!
 //! The stages that bring up a whole environment come last and run through `cargo test`, so the last lines are its `test result:`.
 
+mod browser;
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,7 @@ pub(crate) fn run(root: &Utf8Path, foreground: &Foreground) -> anyhow::Result<()
         "unit and integration tests",
         cargo(root).args(["test", "--workspace"]),
     )?;
+    browser::stage(&mut stages, root)?;
     live(&mut stages, root)
 }
 

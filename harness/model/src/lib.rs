@@ -24,7 +24,9 @@ pub use exit::Exit;
 pub use gate::{Gate, GateError, GateFile, allows};
 pub use lifeline::INTERRUPT;
 pub use part::{Origin, Part};
-pub use plan::{ClusterChoice, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan};
+pub use plan::{
+    BROWSER_VARIABLE, ClusterChoice, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan,
+};
 pub use redactor::{REDACTED, Redactor};
 pub use scope::Scope;
 pub use verdict::Verdict;

@@ -11,6 +11,10 @@ pub const PLAN_VARIABLE: &str = "GHES_E2E_PLAN";
 /// Set to `1` by `cargo xtask test`: tests that bring up a whole environment run. Without it they are reported as ignored.
 pub const LIVE_VARIABLE: &str = "GHES_E2E";
 
+/// The environment variable that names the folder in which the report's browser test finds its node package; without it the test is
+/// ignored. Set by `cargo xtask test`.
+pub const BROWSER_VARIABLE: &str = "GHES_REPORT_BROWSER";
+
 /// The path of the built scenario runner, for tests that start it themselves (with a plan in [`PLAN_VARIABLE`]).
 pub const PROGRAM_VARIABLE: &str = "GHES_E2E_PROGRAM";
 

@@ -2,23 +2,28 @@
 
 use camino::Utf8Path;
 
-use crate::{ReportError, Summary, junit_xml, report_yaml};
+use crate::{Excerpts, ReportError, Summary, junit_xml, report_html, report_yaml};
 
+/// The page's name in the run's folder.
+pub const HTML_FILE: &str = "report.html";
 /// The JUnit file's name in the run's folder.
 pub const JUNIT_FILE: &str = "junit.xml";
 /// The YAML report's name in the run's folder.
 pub const REPORT_FILE: &str = "report.yaml";
 
-/// Writes `junit.xml` and `report.yaml` into the run's folder, replacing earlier ones.
+/// Writes `junit.xml`, `report.yaml` and `report.html` into the run's folder, replacing earlier ones. The page takes excerpts of the
+/// evidence in that folder; what cannot be read there is told on the page.
 ///
 /// # Errors
-/// [`ReportError::Junit`] and [`ReportError::Yaml`] if one cannot be formed (then neither is written),
+/// [`ReportError::Junit`] and [`ReportError::Yaml`] if one cannot be formed (then none is written),
 /// [`ReportError::File`] if the disk does not take it.
 pub fn write_all(run_dir: &Utf8Path, summary: &Summary) -> Result<(), ReportError> {
     let junit = junit_xml(summary)?;
     let report = report_yaml(summary)?;
+    let page = report_html(summary, &Excerpts::read(run_dir, summary));
     replace(run_dir, JUNIT_FILE, &junit).map_err(ReportError::file("write junit.xml"))?;
-    replace(run_dir, REPORT_FILE, &report).map_err(ReportError::file("write report.yaml"))
+    replace(run_dir, REPORT_FILE, &report).map_err(ReportError::file("write report.yaml"))?;
+    replace(run_dir, HTML_FILE, &page).map_err(ReportError::file("write report.html"))
 }
 
 pub(crate) fn replace(run_dir: &Utf8Path, name: &str, text: &str) -> std::io::Result<()> {

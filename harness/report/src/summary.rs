@@ -12,7 +12,7 @@ use harness_model::{Event, Exit, Line, Measurement, Part, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use check::{Attempt, AttemptEnd, CheckResult};
+pub use check::{Attempt, AttemptEnd, CheckResult, Moment, What};
 
 /// How a run ended, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -36,6 +36,8 @@ pub enum Outcome {
 pub struct Phase {
     /// For example `control plane`.
     pub name: String,
+    /// When it began (UTC).
+    pub started: Timestamp,
     /// `None` if it never ended.
     pub duration: Option<Duration>,
 }
@@ -217,9 +219,10 @@ impl Summary {
             }
             Event::PhaseStarted { phase } => self.phases.push(Phase {
                 name: phase,
+                started: line.at,
                 duration: None,
             }),
-            Event::PhaseFinished { phase, duration_ms } => self.finish_phase(phase, duration_ms),
+            Event::PhaseFinished { phase, duration_ms } => self.finish_phase(phase, duration_ms, line.at),
             Event::Deviation {
                 what,
                 guide,
@@ -266,7 +269,7 @@ impl Summary {
         }
     }
 
-    fn finish_phase(&mut self, phase: String, duration_ms: u64) {
+    fn finish_phase(&mut self, phase: String, duration_ms: u64, at: Timestamp) {
         let duration = Some(Duration::from_millis(duration_ms));
         match self
             .phases
@@ -277,6 +280,7 @@ impl Summary {
             Some(known) => known.duration = duration,
             None => self.phases.push(Phase {
                 name: phase,
+                started: at,
                 duration,
             }),
         }

@@ -8,6 +8,13 @@ use harness_model::{Failure, Measurement, SkipReason};
 ///
 /// Texts hold what pods and servers said: they may colour, but not move the cursor of whoever reads the report.
 pub(crate) fn printable(text: &str) -> String {
+    let mut out = without_controls(text);
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// As [`printable`], with what stands at the end.
+pub(crate) fn without_controls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -27,7 +34,6 @@ pub(crate) fn printable(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out.truncate(out.trim_end().len());
     out
 }
 
@@ -49,11 +55,14 @@ pub(crate) fn seconds(duration: Duration) -> String {
 
 /// A figure without idle zeros: `plane usable 6.9 s`.
 pub(crate) fn figure(measurement: &Measurement) -> String {
+    format!("{} {}", measurement.name, amount(measurement))
+}
+
+/// The figure alone: `6.9 s`.
+pub(crate) fn amount(measurement: &Measurement) -> String {
     let value = format!("{:.3}", measurement.value);
     let value = value.trim_end_matches('0').trim_end_matches('.');
-    format!("{} {value} {}", measurement.name, measurement.unit)
-        .trim_end()
-        .to_owned()
+    format!("{value} {}", measurement.unit).trim_end().to_owned()
 }
 
 /// Why a check was not run, as one fragment.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use harness_arc::resources;
 use harness_cluster::{Applier, ApplyError, MetricsError, Process, Sample, scrape};
 use harness_ghes::Ghes;
-use harness_model::{Event, Measurement};
+use harness_model::{Event, Exit, Measurement};
 use harness_node::Node;
 use k8s_openapi::api::core::v1::{Event as KubernetesEvent, Taint};
 use kube::api::{ApiResource, DynamicObject, ListParams};
@@ -224,10 +224,17 @@ impl Context {
     /// Replaces the scenario's own ARC by this one, as `helm upgrade` does; definitions stay. Gives when the old one ended.
     ///
     /// # Errors
-    /// If the new one does not get ready.
+    /// [`Unmet`] if the new one does not get ready, which is its own fault.
     pub async fn change_arc(&self, arc: &ArcParts) -> anyhow::Result<Instant> {
-        let changed = self.world.change_arc(&self.environment, arc).await;
-        changed.with_context(|| format!("replace ARC by {}", arc.version))
+        match self.world.change_arc(&self.environment, arc).await {
+            Ok(ended) => Ok(ended),
+            Err(error) if error.exit() == Exit::CheckFailed => Err(Unmet {
+                awaited: format!("ARC {} ready in the place of the one before", arc.version),
+                seen: error.to_string(),
+            }
+            .into()),
+            Err(error) => Err(error).with_context(|| format!("replace ARC by {}", arc.version)),
+        }
     }
 
     /// Tells a fact of the run.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use harness_model::{Check, Claim, Event, Failure, Line, Measurement, Profile, SkipReason, Verdict};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::text::{failure_reason, skip_reason};
 
@@ -35,6 +35,28 @@ pub struct AttemptEnd {
     pub rerun: String,
 }
 
+/// Something that happened in a check, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// When the log took it (UTC).
+    pub at: Timestamp,
+    /// What.
+    pub what: What,
+}
+
+/// What happened at a [`Moment`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// The attempt of this number began.
+    Began(u32),
+    /// It saw something: the place in [`CheckResult::observations`].
+    Observed(usize),
+    /// It measured something: the place in [`CheckResult::measurements`].
+    Measured(usize),
+    /// The attempt of this number ended.
+    Ended(u32, Verdict),
+}
+
 /// A check and what became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
@@ -50,6 +72,8 @@ pub struct CheckResult {
     pub observations: Vec<String>,
     /// What it measured.
     pub measurements: Vec<Measurement>,
+    /// All that happened in it, in the order of the log.
+    pub moments: Vec<Moment>,
     skip: Option<SkipReason>,
 }
 
@@ -64,6 +88,15 @@ impl CheckResult {
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.ends().filter_map(|end| end.failure.as_ref()).last()
+    }
+
+    /// When the last attempt that did not pass ended (UTC), by its start and what it took.
+    #[must_use]
+    pub fn failed_at(&self) -> Option<Timestamp> {
+        let failed = |attempt: &&Attempt| attempt.end.as_ref().is_some_and(|end| end.failure.is_some());
+        let attempt = self.attempts.iter().rev().find(failed)?;
+        let took = SignedDuration::try_from(attempt.end.as_ref()?.duration).ok()?;
+        attempt.started.checked_add(took).ok()
     }
 
     /// The last evidence folder, relative to the run's folder.
@@ -95,6 +128,7 @@ impl CheckResult {
             attempts: Vec::new(),
             observations: Vec::new(),
             measurements: Vec::new(),
+            moments: Vec::new(),
             skip,
         }
     }
@@ -163,15 +197,34 @@ pub(super) fn take(checks: &mut Vec<CheckResult>, line: &Line) {
             namespace,
         } => {
             let started = line.at;
-            entry(checks, &id).attempts.push(Attempt {
+            let check = entry(checks, &id);
+            check.moments.push(Moment {
+                at: line.at,
+                what: What::Began(attempt),
+            });
+            check.attempts.push(Attempt {
                 number: attempt,
                 namespace,
                 started,
                 end: None,
             });
         }
-        Event::Observed { id, text } => entry(checks, &id).observations.push(text),
-        Event::Measured { id, measurement } => entry(checks, &id).measurements.push(measurement),
+        Event::Observed { id, text } => {
+            let check = entry(checks, &id);
+            check.moments.push(Moment {
+                at: line.at,
+                what: What::Observed(check.observations.len()),
+            });
+            check.observations.push(text);
+        }
+        Event::Measured { id, measurement } => {
+            let check = entry(checks, &id);
+            check.moments.push(Moment {
+                at: line.at,
+                what: What::Measured(check.measurements.len()),
+            });
+            check.measurements.push(measurement);
+        }
         Event::CheckFinished {
             id,
             attempt,
@@ -189,7 +242,12 @@ pub(super) fn take(checks: &mut Vec<CheckResult>, line: &Line) {
                 evidence,
                 rerun,
             });
-            let attempts = &mut entry(checks, &id).attempts;
+            let check = entry(checks, &id);
+            check.moments.push(Moment {
+                at: line.at,
+                what: What::Ended(attempt, verdict),
+            });
+            let attempts = &mut check.attempts;
             match attempts
                 .iter_mut()
                 .find(|known| known.number == attempt && known.end.is_none())

@@ -7,7 +7,7 @@ use harness_model::{Exit, Verdict};
 use super::style::{Style, Tone};
 use super::{gate_text, verdict_label, verdict_tone};
 use crate::text::{count, figure, one_line};
-use crate::{Deviation, JUNIT_FILE, LOG_FILE, Outcome, REPORT_FILE, Summary};
+use crate::{Deviation, HTML_FILE, JUNIT_FILE, LOG_FILE, Outcome, REPORT_FILE, Summary};
 
 /// Columns of the output where it must choose: fixed, so that a replay in another window prints the same.
 const WIDTH: u16 = 110;
@@ -26,8 +26,8 @@ pub(super) fn ending(style: Style, run_dir: &Utf8Path, summary: &Summary) -> Str
     out += &not_green(style, summary);
     out += &outcome(style, summary);
     let files = format!(
-        "{} (beside it {JUNIT_FILE}, {LOG_FILE})",
-        run_dir.join(REPORT_FILE)
+        "{} (beside it {REPORT_FILE}, {JUNIT_FILE}, {LOG_FILE})",
+        run_dir.join(HTML_FILE)
     );
     out += &style.entry(Tone::Strong, "Report", &files);
     out

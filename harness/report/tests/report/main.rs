@@ -4,6 +4,7 @@ mod diff;
 mod gate;
 mod github;
 mod history;
+mod html;
 mod junit;
 mod log;
 mod properties;

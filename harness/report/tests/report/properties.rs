@@ -4,7 +4,8 @@ use camino::Utf8Path;
 use camino_tempfile::tempdir;
 use harness_model::Line;
 use harness_report::{
-    LOG_FILE, Outcome, ReportError, Style, Summary, junit_xml, read_log, replay, report_yaml,
+    Excerpts, LOG_FILE, Outcome, ReportError, Style, Summary, junit_xml, read_log, replay, report_html,
+    report_yaml,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -31,6 +32,12 @@ fn reads_well(lines: &[Line]) -> Result<Summary, TestCaseError> {
         Some(summary.checks.len())
     );
     prop_assert_eq!(&report["exit"], &Value::from(summary.exit));
+    let page = report_html(&summary, &Excerpts::default());
+    prop_assert!(page.ends_with("</html>\n"), "the page is not whole");
+    prop_assert_eq!(
+        page.matches("<details class=\"check\"").count(),
+        summary.checks.len()
+    );
     let cases = junit.matches("<testcase ").count();
     prop_assert!(cases >= summary.checks.len(), "a check is missing:\n{junit}");
     Ok(summary)

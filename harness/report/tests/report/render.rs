@@ -171,7 +171,7 @@ fn the_files_replace_earlier_ones_and_leave_nothing_beside() {
         .map(|entry| entry.expect("an entry can be read").file_name().to_owned())
         .collect();
     names.sort();
-    assert_eq!(names, ["junit.xml", "report.yaml"]);
+    assert_eq!(names, ["junit.xml", "report.html", "report.yaml"]);
     let yaml = fs_err::read_to_string(dir.path().join("report.yaml")).expect("the report can be read");
     assert_eq!(yaml, report_yaml(&summary).expect("the sample has a YAML form"));
 }

@@ -1,0 +1,239 @@
+//! The first screen of a run that is not green: each such check with all that leads from red to cause.
+
+use harness_model::{Failure, Verdict};
+
+use super::cause::{self, Behind, Nearest, Piece};
+use super::markup::Html;
+use super::{SENTENCE, checks, since_start, verdict};
+use crate::excerpts::CheckEvidence;
+use crate::{CheckResult, Excerpts, Summary};
+
+/// Cards; further checks are in the list below.
+const MOST_CARDS: usize = 60;
+/// Bytes of one value before it is squeezed around what differs, and how much of what is common stays on each side.
+const LONG: usize = 220;
+const AROUND: usize = 48;
+/// Bytes of a request's body.
+const BODY: usize = 160;
+
+/// Whether there is anything to show.
+pub(super) fn any(summary: &Summary) -> bool {
+    summary.checks.iter().any(wants_card)
+}
+
+/// A check that was cut off has nothing to tell but its name; the run tells it of all of them.
+fn wants_card(check: &CheckResult) -> bool {
+    match check.verdict {
+        Verdict::Fail | Verdict::Flaky => true,
+        Verdict::Error => !check.is_cut_off(),
+        Verdict::Pass | Verdict::Skipped | Verdict::Unsupported => false,
+    }
+}
+
+/// The section, if there is anything to show: failed checks, then errors, then flaky ones.
+pub(super) fn section(html: &mut Html, summary: &Summary, evidence: &Excerpts) {
+    let mut cards: Vec<(usize, &CheckResult)> = summary
+        .checks
+        .iter()
+        .enumerate()
+        .filter(|(_, check)| wants_card(check))
+        .collect();
+    if cards.is_empty() {
+        return;
+    }
+    cards.sort_by_key(|(_, check)| match check.verdict {
+        Verdict::Fail => 0,
+        Verdict::Error => 1,
+        _ => 2,
+    });
+    html.raw("<section class=\"failures\" aria-labelledby=\"failures\"><h2 id=\"failures\">What is not green</h2>\n");
+    let nothing = CheckEvidence::default();
+    for (index, check) in cards.iter().take(MOST_CARDS) {
+        let of_check = evidence.checks.get(*index).unwrap_or(&nothing);
+        card(html, summary, *index, check, of_check);
+    }
+    let left = cards.len().saturating_sub(MOST_CARDS);
+    super::more(html, "<p>", left, "are in the list of checks.", "</p>\n");
+    html.raw("</section>\n");
+}
+
+fn card(html: &mut Html, summary: &Summary, index: usize, check: &CheckResult, evidence: &CheckEvidence) {
+    let class = super::look(check.verdict).class;
+    html.raw("<article class=\"card ").raw(class).raw("\">\n<h3>");
+    verdict(html, check.verdict);
+    html.raw(" <a")
+        .attribute("href", &format!("#{}", checks::anchor(index, check)))
+        .raw(">");
+    html.cut(&check.check.id, SENTENCE)
+        .raw("</a></h3>\n<p class=\"claim\">");
+    html.cut(&check.check.claim, SENTENCE).raw("</p>\n<dl>\n");
+    match check.failure() {
+        Some(failure) => {
+            values(html, failure, true);
+            html.raw("<dt>Behind it</dt><dd class=\"wide\">");
+            match cause::behind(failure, check.failed_at(), evidence) {
+                Some(behind) => told(html, summary, &behind),
+                None => {
+                    html.raw(
+                        "<span class=\"quiet\">no kept request, event, change or line names what differs</span>",
+                    );
+                }
+            }
+            html.raw("</dd>\n");
+        }
+        None => {
+            html.raw("<dt>Why</dt><dd class=\"wide\">");
+            html.cut(check.reason.as_deref().unwrap_or("no reason recorded"), SENTENCE)
+                .raw("</dd>\n");
+        }
+    }
+    if !check.check.grounds.is_empty() {
+        html.raw("<dt>Promised by</dt><dd>")
+            .cut(&check.check.grounds, SENTENCE)
+            .raw("</dd>\n");
+    }
+    if let Some(rerun) = check.rerun() {
+        html.raw("<dt>Run again</dt><dd><code class=\"rerun\">")
+            .cut(rerun, SENTENCE)
+            .raw("</code></dd>\n");
+    }
+    html.raw("</dl>\n</article>\n");
+}
+
+/// Awaited and last seen, with the difference marked; squeezed around it if asked.
+pub(super) fn values(html: &mut Html, failure: &Failure, squeezed: bool) {
+    let most = super::VALUE;
+    let shown = |text: &str| text.floor_char_boundary(most);
+    let (awaited, last_seen) = (shown(&failure.awaited), shown(&failure.last_seen));
+    let marked = cause::mark(&failure.awaited[..awaited], &failure.last_seen[..last_seen]);
+    for (name, pieces, mark, left_out) in [
+        (
+            "Awaited",
+            &marked.awaited,
+            "<ins>",
+            failure.awaited.len() - awaited,
+        ),
+        (
+            "Last seen",
+            &marked.last_seen,
+            "<del>",
+            failure.last_seen.len() - last_seen,
+        ),
+    ] {
+        html.raw("<dt>")
+            .raw(name)
+            .raw("</dt><dd class=\"wide\"><code class=\"value\">");
+        let length: usize = pieces.iter().map(|piece| piece.text.len()).sum();
+        if squeezed && length > LONG {
+            squeeze(html, pieces, mark);
+        } else {
+            for (text, differs) in runs(pieces) {
+                marked_text(html, &text, differs, mark);
+            }
+        }
+        html.raw("</code>");
+        super::more(
+            html,
+            " <span class=\"quiet\">",
+            left_out,
+            "bytes are in run.jsonl",
+            "</span>",
+        );
+        html.raw("</dd>\n");
+    }
+}
+
+fn marked_text(html: &mut Html, text: &str, differs: bool, mark: &'static str) {
+    if differs {
+        html.raw(mark)
+            .text(text)
+            .raw(if mark == "<ins>" { "</ins>" } else { "</del>" });
+    } else {
+        html.text(text);
+    }
+}
+
+/// Neighbours that are alike, joined.
+fn runs(pieces: &[Piece<'_>]) -> Vec<(String, bool)> {
+    let mut runs: Vec<(String, bool)> = Vec::new();
+    for piece in pieces {
+        match runs.last_mut() {
+            Some((text, differs)) if *differs == piece.differs => text.push_str(piece.text),
+            _ => runs.push((piece.text.to_owned(), piece.differs)),
+        }
+    }
+    runs
+}
+
+/// Long stretches in common become `…`; without any difference beginning and end stay.
+fn squeeze(html: &mut Html, pieces: &[Piece<'_>], mark: &'static str) {
+    let runs = runs(pieces);
+    if runs.iter().all(|(_, differs)| !differs) {
+        let text: String = runs.into_iter().map(|(text, _)| text).collect();
+        let head = text.floor_char_boundary(LONG / 2);
+        let tail = text.ceil_char_boundary(text.len() - LONG / 2);
+        html.text(&text[..head]).raw(" … ").text(&text[tail..]);
+        return;
+    }
+    let last = runs.len() - 1;
+    for (index, (text, differs)) in runs.iter().enumerate() {
+        if *differs {
+            let shown = text.floor_char_boundary(LONG);
+            marked_text(html, &text[..shown], true, mark);
+            html.raw(if shown < text.len() { "…" } else { "" });
+            continue;
+        }
+        // The beginning of the whole says what the value is of.
+        let head = if index == 0 { 2 * AROUND } else { AROUND };
+        let (before, after) = (head, if index == last { 0 } else { AROUND });
+        if text.len() <= before + after + 8 {
+            html.text(text);
+        } else {
+            html.text(&text[..text.floor_char_boundary(before)]).raw("…");
+            html.text(&text[text.ceil_char_boundary(text.len() - after)..]);
+        }
+    }
+}
+
+fn told(html: &mut Html, summary: &Summary, behind: &Behind<'_>) {
+    match behind.what {
+        Nearest::Request(request) => {
+            html.raw("<code>")
+                .text(&request.method)
+                .raw(" ")
+                .cut(&request.path, BODY)
+                .raw("</code> ");
+            super::proof::status(html, request);
+            html.raw(" by ").cut(&request.identity, BODY).raw(", ");
+            since_start(html, summary, request.at);
+        }
+        Nearest::Event(event) => {
+            html.raw("event <b>")
+                .cut(&event.reason, BODY)
+                .raw("</b> of ")
+                .cut(&event.object, BODY);
+            html.raw(", ");
+            since_start(html, summary, event.at);
+            html.raw(": ").cut(&event.message, BODY);
+        }
+        Nearest::Change(change) => {
+            html.cut(&change.object, BODY).raw(" ").raw(change.what).raw(", ");
+            since_start(html, summary, change.at);
+            for field in change.fields.iter().take(2) {
+                html.raw(" <code>")
+                    .cut(&field.path, BODY)
+                    .raw(": ")
+                    .cut(&field.before, BODY)
+                    .raw(" → ");
+                html.cut(&field.after, BODY).raw("</code>");
+            }
+        }
+        Nearest::Line(line) => {
+            html.raw("<code>").cut(&line.log, BODY).raw("</code>: <code>");
+            html.cut(&line.text, 2 * BODY).raw("</code>");
+        }
+    }
+    html.raw(" <span class=\"quiet\">(")
+        .cut(&behind.how, BODY)
+        .raw(")</span>");
+}

@@ -405,7 +405,7 @@ mod tests {
 
         assert_eq!(
             error.to_string(),
-            "arc-manager v9.9.9 is not pinned in kind/versions.toml; there is: v0.27.6"
+            "arc-manager v9.9.9 is not pinned in kind/versions.toml; there is: v0.27.6, v0.27.3, v0.27.1"
         );
         assert_eq!(error.exit(), harness_model::Exit::Usage);
     }

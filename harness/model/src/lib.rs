@@ -27,6 +27,6 @@ pub use part::{Origin, Part};
 pub use plan::{
     BROWSER_VARIABLE, ClusterChoice, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan,
 };
-pub use redactor::{REDACTED, Redactor};
+pub use redactor::{Learned, REDACTED, Redactor};
 pub use scope::Scope;
 pub use verdict::Verdict;

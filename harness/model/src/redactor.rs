@@ -1,130 +1,184 @@
-//! Cleans secrets out of text before it is written anywhere.
+//! Cleans secrets out of text before it is written anywhere, in whatever form a runner or a tool prints them ([`encodings`]).
 //!
-//! What it is not: a scanner that guesses. It removes the values it was told of, and tokens of GitHub's published shapes.
+//! It removes the values it was told of, and tokens of published shapes: GitHub's, and JSON Web Tokens. What it is not: a scanner that
+//! guesses.
+//!
+//! Text may be cleaned in pieces. Each line of a secret of several lines is a secret of its own, so lines may be cleaned alone; a piece that
+//! ends within a line may end within a secret.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+mod encodings;
+mod finder;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use finder::{Finder, Pattern};
 
 /// What stands where a secret stood.
 pub const REDACTED: &str = "***";
 
-/// Prefixes of GitHub's token formats
-/// (<https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/>).
-const PREFIXES: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
+/// Fewer bytes would blank ordinary words: with `admin` for a secret a log could not be read any more.
+const SHORTEST: usize = 6;
+/// So many new patterns have an automaton of their own, before that of the others is made anew.
+const FEW: usize = 512;
 
 /// Shared, growing set of secrets. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Redactor {
     known: Arc<RwLock<Known>>,
+    shortest: usize,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    secrets: BTreeSet<String>,
-    /// Finds all of them at once; made anew after a new secret.
-    automaton: Option<AhoCorasick>,
+    secrets: HashSet<String>,
+    /// Most patterns.
+    settled: Finder,
+    /// The latest, so that a new secret does not cost an automaton of all. Joined to the others when there are many.
+    recent: Finder,
+    /// Some pattern has an asterisk, so that what stands where a secret stood may complete another.
+    starred: bool,
+}
+
+/// What became of a text that the redactor was told is secret. Who takes secrets from people must look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learned {
+    /// It is removed from now on.
+    Hidden,
+    /// It is not: fewer than 6 bytes would blank ordinary words.
+    TooShort,
+    /// It is not: nothing but asterisks is what a redacted secret looks like.
+    Asterisks,
+}
+
+impl Learned {
+    /// Why the text is not hidden, and what to do; absent: it is.
+    #[must_use]
+    pub fn refusal(self) -> Option<&'static str> {
+        match self {
+            Learned::Hidden => None,
+            Learned::TooShort => Some("fewer than 6 bytes would blank ordinary words: choose a longer one"),
+            Learned::Asterisks => Some("nothing but asterisks is a redacted secret: give the secret itself"),
+        }
+    }
+}
+
+/// For all that the harness writes: secrets of 6 bytes and more, and tokens of published shapes.
+impl Default for Redactor {
+    fn default() -> Redactor {
+        let mut known = Known::default();
+        known.settled.extend(Pattern::shapes());
+        known.settled.prepare();
+        Redactor {
+            known: Arc::new(RwLock::new(known)),
+            shortest: SHORTEST,
+        }
+    }
 }
 
 impl Redactor {
-    /// Registers a secret. Values shorter than 6 characters are ignored: they would blank ordinary words.
-    pub fn learn(&self, secret: &str) {
+    /// As actions/runner cleans a job's log: whatever it is told, however short, and nothing by shape.
+    #[must_use]
+    pub fn of_a_job() -> Redactor {
+        Redactor {
+            known: Arc::default(),
+            shortest: 1,
+        }
+    }
+
+    /// Registers a secret, without the space around it. Lines and encodings of it that are too short are left out.
+    pub fn learn(&self, secret: &str) -> Learned {
         let secret = secret.trim();
-        if secret.len() < 6 {
-            return;
+        if secret.len() < self.shortest {
+            return Learned::TooShort;
+        }
+        if is_asterisks(secret) {
+            return Learned::Asterisks;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.secrets.insert(secret.to_owned()) {
-            known.automaton = None;
+            let mut texts = encodings::of(secret);
+            texts.retain(|text| text.len() >= self.shortest && !is_asterisks(text));
+            known.starred |= texts.iter().any(|text| text.contains('*'));
+            known.recent.extend(texts.into_iter().map(Pattern::Text));
         }
+        Learned::Hidden
     }
 
-    /// The text with every known secret and every GitHub-shaped token replaced by [`REDACTED`].
+    /// The text with every known secret and every token of a published shape replaced by [`REDACTED`]; neighbours by one.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
-        clean_shapes(&self.clean_known(text))
-    }
-
-    fn clean_known(&self, text: &str) -> String {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(automaton) = &known.automaton {
-            return replace_all(automaton, text);
+        let known = self.ready();
+        let mut cleaned = replace(text, &known.find(text));
+        // Ends: each round takes a character that is no asterisk, and adds only asterisks.
+        while known.starred {
+            let found = known.find(&cleaned);
+            if found.is_empty() {
+                break;
+            }
+            cleaned = replace(&cleaned, &found);
         }
-        drop(known);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.secrets.is_empty() {
-            return text.to_owned();
-        }
-        // Longest first: a secret that contains another must go whole.
-        let built = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&known.secrets);
-        let automaton =
-            built.expect("far fewer secrets than the four billion states that an automaton may have");
-        let cleaned = replace_all(&automaton, text);
-        known.automaton = Some(automaton);
         cleaned
     }
-}
 
-fn replace_all(automaton: &AhoCorasick, text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    automaton.replace_all_with(text, &mut out, |_, _, out| {
-        out.push_str(REDACTED);
-        true
-    });
-    out
-}
-
-fn clean_shapes(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((at, prefix)) = PREFIXES
-        .iter()
-        .filter_map(|p| rest.find(p).map(|at| (at, *p)))
-        .min_by_key(|(at, _)| *at)
-    {
-        let body = &rest[at + prefix.len()..];
-        let len = body
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .unwrap_or(body.len());
-        out.push_str(&rest[..at]);
-        out.push_str(if len >= 16 {
-            REDACTED
-        } else {
-            &rest[at..at + prefix.len() + len]
-        });
-        rest = &body[len..];
+    /// Whether there is anything to clean.
+    #[must_use]
+    pub fn finds_secret(&self, text: &str) -> bool {
+        !self.ready().find(text).is_empty()
     }
-    out.push_str(rest);
+
+    fn ready(&self) -> RwLockReadGuard<'_, Known> {
+        loop {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if known.settled.is_ready() && known.recent.is_ready() {
+                return known;
+            }
+            drop(known);
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            if known.recent.len() > FEW.max(known.settled.len() / 8) {
+                let recent = known.recent.take();
+                known.settled.extend(recent);
+            }
+            known.settled.prepare();
+            known.recent.prepare();
+        }
+    }
+}
+
+impl Known {
+    /// Where secrets stand, in order, neither overlapping nor touching.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        self.settled.find(text, &mut found);
+        self.recent.find(text, &mut found);
+        found.sort_unstable_by_key(|range| range.start);
+        found.dedup_by(|next, kept| {
+            let touches = next.start <= kept.end;
+            if touches {
+                kept.end = kept.end.max(next.end);
+            }
+            touches
+        });
+        found
+    }
+}
+
+fn replace(text: &str, found: &[Range<usize>]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = 0;
+    for range in found {
+        out.push_str(&text[rest..range.start]);
+        out.push_str(REDACTED);
+        rest = range.end;
+    }
+    out.push_str(&text[rest..]);
     out
+}
+
+fn is_asterisks(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'*')
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn removes_learned_values_and_github_shapes() {
-        let redactor = Redactor::default();
-        redactor.learn("s3cr3t-value");
-        let token = format!("ghp_{}", "a".repeat(36));
-        let text = format!("a s3cr3t-value b {token}, ghp_short");
-
-        assert_eq!(redactor.clean(&text), "a *** b ***, ghp_short");
-    }
-
-    proptest! {
-        #[test]
-        fn no_secret_survives(secret in "[A-Za-z0-9]{6,40}", before in ".{0,20}", after in ".{0,20}") {
-            let redactor = Redactor::default();
-            redactor.learn(&secret);
-
-            let cleaned = redactor.clean(&format!("{before}{secret}{after}"));
-
-            prop_assert!(!cleaned.contains(&secret));
-        }
-    }
-}
+mod tests;

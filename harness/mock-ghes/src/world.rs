@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use harness_model::{Learned, Redactor};
 use indexmap::IndexMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
@@ -249,11 +250,12 @@ impl World {
                     message,
                 });
             }
-            if token.token.as_ref().is_some_and(|t| t.expose_secret().len() < 6) {
-                let message = format!(
-                    "a token of {} is shorter than 6 characters and could not be redacted",
-                    token.user
-                );
+            let learned = token
+                .token
+                .as_ref()
+                .map(|token| Redactor::default().learn(token.expose_secret()));
+            if let Some(refusal) = learned.and_then(Learned::refusal) {
+                let message = format!("a token of {} cannot be redacted: {refusal}", token.user);
                 return Some(Contradiction {
                     at: format!("user: {}", token.user),
                     message,

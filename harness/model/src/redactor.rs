@@ -110,13 +110,11 @@ impl Redactor {
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
         let known = self.ready();
-        let mut cleaned = replace(text, &known.find(text));
+        let mut found = known.find(text);
+        let mut cleaned = replace(text, &found);
         // Ends: each round takes a character that is no asterisk, and adds only asterisks.
-        while known.starred {
-            let found = known.find(&cleaned);
-            if found.is_empty() {
-                break;
-            }
+        while known.starred && !found.is_empty() {
+            found = known.find(&cleaned);
             cleaned = replace(&cleaned, &found);
         }
         cleaned

@@ -132,7 +132,8 @@ async fn an_ephemeral_runner_registers_runs_one_job_and_leaves() {
     let steps = json!([
         run_step(
             "one",
-            "echo \"val=42\" >> $GITHUB_OUTPUT\necho \"ADDED=more\" >> $GITHUB_ENV\necho secret hunter22 m4sk3d",
+            "echo \"val=42\" >> $GITHUB_OUTPUT\necho \"ADDED=more\" >> $GITHUB_ENV\necho secret hunter22 m4sk3d; \
+             printf u:hunter22 | base64; echo ::add-mask::made%25up; echo 'http://me:made%25up@ghes' made%up",
             &json!({})
         ),
         run_step(
@@ -175,7 +176,10 @@ async fn an_ephemeral_runner_registers_runs_one_job_and_leaves() {
     let completed = server.seen().completed.clone().expect("the job is completed");
     assert_eq!(completed["result"], "succeeded");
     assert_eq!(completed["outputs"], json!({"val": {"value": "42"}}));
-    assert!(log_of(&server, "record-one").contains("secret *** ***"));
+    let one = log_of(&server, "record-one");
+    assert!(one.contains("secret *** ***"), "{one}");
+    assert!(one.contains("http://me:***@ghes ***"), "{one}");
+    assert!(!one.contains("odW50ZXIyM"), "base64 goes too: {one}");
     let two = log_of(&server, "record-two");
     assert!(two.contains("got 42 more in doge/one"), "{two}");
     assert!(two.contains("\"x\": \"y\""), "{two}");

@@ -82,7 +82,7 @@ const ESCAPES: [fn(&str) -> String; 20] = [
     |v| v.replace('\'', r#"'"'"'"#),
     |v| backslashed(v, "\\\"$`"),
     |v| backslashed(v, "\t '\"\\|&;()<>!{}*[]?^$`,"),
-    |v| source(v, "'\\", |c| ansi_c(c)),
+    |v| source(v, "'\\", ansi_c),
     // XML and HTML: text; attributes with entities by name, by number (Go, its templates), by hexadecimal number (Python).
     |v| entities(v, &[]),
     |v| entities(v, &[('"', "&quot;")]),
@@ -96,8 +96,8 @@ const ESCAPES: [fn(&str) -> String; 20] = [
     |v| v.as_bytes().escape_ascii().to_string(),
     |v| source(v, "\"\\", |c| go(c, false)),
     |v| source(v, "\"\\", |c| go(c, true)),
-    |v| source(v, "\\", |c| python(c)),
-    |v| source(v, "'\\", |c| python(c)),
+    |v| source(v, "\\", python),
+    |v| source(v, "'\\", python),
 ];
 
 /// Of hexadecimal digits.

@@ -251,7 +251,7 @@ impl Job {
         let name = name
             .resolve(&context)
             .map_or_else(|_| "Run".to_owned(), |name| name.to_string());
-        self.masker.mask(name.trim().lines().next().unwrap_or_default())
+        self.masker.clean(name.trim().lines().next().unwrap_or_default())
     }
 
     fn pend(&self, step: &MainStep, order: usize, scope: &Scope) {

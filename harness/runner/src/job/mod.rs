@@ -5,7 +5,6 @@ mod commands;
 mod composite;
 mod execute;
 mod files;
-mod masks;
 mod message;
 mod output;
 mod plan;
@@ -21,8 +20,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use harness_model::Redactor;
 use indexmap::IndexMap;
 use reqwest::Client;
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,7 @@ pub(crate) use message::JobMessage;
 use crate::config::Settings;
 use crate::console::Console;
 use crate::shutdown::pause;
-use masks::Masker;
+
 use reporter::Reporter;
 use service::JobService;
 use state::Job;
@@ -199,15 +200,24 @@ async fn complete(
     Finished::Lost
 }
 
+/// Secrets that are switches, not values: hiding them would hide every `true` (runner protocol).
+const SWITCHES: [&str; 2] = ["ACTIONS_STEP_DEBUG", "ACTIONS_RUNNER_DEBUG"];
+
 /// What the message itself says is secret.
-fn masks_of(message: &JobMessage) -> Masker {
-    let masker = Masker::default();
-    for variable in message.variables.values().filter(|variable| variable.is_secret) {
-        masker.add(&variable.value);
+fn masks_of(message: &JobMessage) -> Redactor {
+    let masker = Redactor::of_a_job();
+    for (name, variable) in &message.variables {
+        let is_switch = SWITCHES.iter().any(|switch| switch.eq_ignore_ascii_case(name));
+        if variable.is_secret && !is_switch {
+            masker.learn(&variable.value);
+        }
+    }
+    for endpoint in &message.resources.endpoints {
+        masker.learn(endpoint.authorization.parameters.access_token.expose_secret());
     }
     for mask in &message.mask {
         // A server sends its secrets as regular expressions that match nothing but the secret.
-        masker.add(&mask.value.replace('\\', ""));
+        masker.learn(&mask.value.replace('\\', ""));
     }
     masker
 }

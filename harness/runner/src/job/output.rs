@@ -38,7 +38,10 @@ impl Output<'_> {
                     self.outputs.insert(name, command.data);
                 }
             }
-            "add-mask" => self.job.masker.add(&command.data),
+            "add-mask" => {
+                // Only a text without anything to hide is refused.
+                self.job.masker.learn(&command.data);
+            }
             "error" => self.issue("error", command),
             "warning" => self.issue("warning", command),
             "notice" => self.issue("notice", command),
@@ -65,7 +68,7 @@ impl Output<'_> {
         self.print(&format!("##[{kind}]{}", command.data));
         self.log.issues.push(Issue {
             kind,
-            message: self.job.masker.mask(&command.data),
+            message: self.job.masker.clean(&command.data),
             data: command.properties.into_iter().collect(),
         });
     }

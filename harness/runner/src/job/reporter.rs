@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use harness_model::Redactor;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -11,7 +12,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::masks::Masker;
 use super::service::JobService;
 use crate::http::CallError;
 
@@ -46,12 +46,12 @@ enum Telling {
 #[derive(Clone)]
 pub(crate) struct Reporter {
     tellings: mpsc::UnboundedSender<Telling>,
-    masker: Masker,
+    masker: Redactor,
 }
 
 impl Reporter {
     /// Starts the task; it ends, having told everything, when the last clone is dropped.
-    pub(crate) fn start(service: JobService, masker: Masker) -> (Self, JoinHandle<()>) {
+    pub(crate) fn start(service: JobService, masker: Redactor) -> (Self, JoinHandle<()>) {
         let (tellings, incoming) = mpsc::unbounded_channel();
         (
             Self { tellings, masker },
@@ -62,7 +62,7 @@ impl Reporter {
     /// A line of a step's log. Masked here; lines within the text become lines of the log.
     pub(crate) fn line(&self, record: &str, text: &str) {
         let at = now();
-        for text in self.masker.mask(text).split('\n') {
+        for text in self.masker.clean(text).split('\n') {
             self.tell(Telling::Line {
                 record: record.to_owned(),
                 at: at.clone(),
@@ -89,7 +89,7 @@ impl Reporter {
         self.tell(Telling::Attachment {
             kind,
             record: record.to_owned(),
-            text: self.masker.mask(text),
+            text: self.masker.clean(text),
         });
     }
 

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use camino::Utf8PathBuf;
 use harness_expressions::{Context, Status, Value};
+use harness_model::Redactor;
 use indexmap::IndexMap;
 use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::Cancellation;
-use super::masks::Masker;
 use super::message::{JobMessage, Token};
 use super::reporter::Reporter;
 use super::service::JobService;
@@ -59,7 +59,7 @@ pub(crate) struct Job {
     pub(crate) settings: Settings,
     pub(crate) service: JobService,
     pub(crate) reporter: Reporter,
-    pub(crate) masker: Masker,
+    pub(crate) masker: Redactor,
     pub(crate) cancellation: Cancellation,
     pub(crate) folders: Folders,
     /// The `env` context of the job: workflow and job level, and what steps wrote to `GITHUB_ENV`.
@@ -110,7 +110,7 @@ impl Job {
         settings: &Settings,
         service: JobService,
         reporter: Reporter,
-        masker: Masker,
+        masker: Redactor,
         cancellation: Cancellation,
     ) -> Self {
         let mut data = std::mem::take(&mut message.context_data);

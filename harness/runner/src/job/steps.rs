@@ -219,7 +219,7 @@ impl Job {
         self.reporter.line(&log.record, &format!("##[error]{message}"));
         log.issues.push(Issue {
             kind: "error",
-            message: self.masker.mask(message),
+            message: self.masker.clean(message),
             data: IndexMap::new(),
         });
     }

@@ -28,7 +28,7 @@ pub struct Record {
     pub at: Timestamp,
     /// HTTP method.
     pub method: String,
-    /// Path without query.
+    /// Path without query, redacted.
     pub path: String,
     /// Query, redacted.
     pub query: Option<String>,

@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use finder::{Finder, Pattern};
+use serde_json::Value;
 
 /// What stands where a secret stood.
 pub const REDACTED: &str = "***";
@@ -118,6 +119,16 @@ impl Redactor {
             cleaned = replace(&cleaned, &found);
         }
         cleaned
+    }
+
+    /// Cleans every text of a value, which stays JSON whatever the secrets are. Keys are the format's own words and stay.
+    pub fn clean_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.clean(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_json(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.clean_json(field)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 
     /// Whether there is anything to clean.

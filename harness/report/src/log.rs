@@ -67,7 +67,7 @@ impl LogWriter {
 
     fn clean(&self, line: &Line) -> Result<Line, ReportError> {
         let mut value = serde_json::to_value(line).map_err(|source| self.encode_error(line, source))?;
-        clean_value(&mut value, &self.redactor);
+        self.redactor.clean_json(&mut value);
         // Reading it back also refuses what JSON silently drops: a figure that is not finite becomes null.
         serde_json::from_value(value).map_err(|source| self.encode_error(line, source))
     }
@@ -77,16 +77,6 @@ impl LogWriter {
             event: self.redactor.clean(&format!("{:?}", line.event)),
             source,
         }
-    }
-}
-
-/// Cleans every text of a value. Keys are the format's own words and stay.
-fn clean_value(value: &mut Value, redactor: &Redactor) {
-    match value {
-        Value::String(text) => *text = redactor.clean(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| clean_value(item, redactor)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| clean_value(field, redactor)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -24,9 +24,10 @@ impl Emitter {
         let written = tokio::task::spawn_blocking(move || {
             let mut out = std::io::stdout().lock();
             while let Some(line) = received.blocking_recv() {
-                let text = serde_json::to_string(&line).map_err(std::io::Error::other)?;
-                // Only this process knows the run's tokens. They hold no character that JSON escapes.
-                writeln!(out, "{}", cleaner.clean(&text))?;
+                let mut value = serde_json::to_value(&line).map_err(std::io::Error::other)?;
+                // Only this process knows the run's tokens.
+                cleaner.clean_json(&mut value);
+                writeln!(out, "{value}")?;
                 out.flush()?;
             }
             Ok(())

@@ -171,7 +171,7 @@ impl Entry {
             sequence: ledger.next_sequence(),
             at: clock::now(),
             method: parts.method.to_string(),
-            path: parts.uri.path().to_owned(),
+            path: ledger.redactor().clean(parts.uri.path()),
             query: parts.uri.query().map(|query| ledger.excerpt(query.as_bytes())),
             route,
             status: None,

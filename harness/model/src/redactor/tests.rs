@@ -1,3 +1,5 @@
+//! The laws of redaction, each against encoders that are not those under test. Not here: how fast it is, which `examples/redaction_speed.rs` measures.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;

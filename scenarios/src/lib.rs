@@ -10,6 +10,7 @@ mod metrics;
 mod node_lost;
 mod outage;
 mod overrides;
+mod overrides_year;
 mod pods;
 mod quickstart;
 mod registration;
@@ -36,6 +37,8 @@ pub static CATALOGUE: &[Scenario] = &[
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
     overrides::WEEKEND,
+    overrides_year::YEAR,
+    overrides_year::YEAR_IN_NEW_YORK,
     metrics::PERCENTAGE_RUNNERS_BUSY,
     outage::CONTROLLER,
     outage::RUNNER,

@@ -12,7 +12,7 @@ use harness_cluster::error_chain;
 use harness_cluster::local::{NODE_GRACE, enclosure};
 use harness_model::{
     Capability, Check, Claim, Event, Exit, FORMAT, GateFile, INTERRUPT, Line, OutputFormat, Plan, Profile,
-    SkipReason,
+    SkipReason, WallClock,
 };
 use harness_report::{Evidence, LOG_FILE, Style, Summary, broken_lines, earned_exit, usage};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -189,6 +189,8 @@ async fn carry_out(
     sinks: &mut Sinks,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<()> {
+    let refusal = enclosure::refusal();
+    let clock = clock(&checks, &plan, refusal.as_deref());
     sinks.event(Event::RunStarted {
         format: FORMAT,
         run_id: run_id.to_owned(),
@@ -197,12 +199,22 @@ async fn carry_out(
         cluster: "local".to_owned(),
         cluster_reason: plan.cluster_reason.clone(),
         ghes: "mock".to_owned(),
-        clock: "real".to_owned(),
+        clock: clock.to_string(),
         seed: plan.seed,
     })?;
     announce(&plan, sinks)?;
-    let refusal = enclosure::refusal();
-    let checks = planned(checks, refusal.as_deref(), sinks)?;
+    let checks = planned(checks, &plan, refusal.as_deref(), sinks)?;
+    if clock == WallClock::Controlled {
+        let moved = checks.iter().filter(|check| check.moves_its_clock());
+        let moved: Vec<&str> = moved.map(|check| check.id.as_str()).collect();
+        sinks.event(Event::Setting {
+            name: "controlled clock".to_owned(),
+            value: format!(
+                "{}: their own ARC and GHES; everything else is on the real clock",
+                moved.join(", ")
+            ),
+        })?;
+    }
 
     sinks.event(Event::PhaseStarted {
         phase: "real parts".to_owned(),
@@ -210,7 +222,7 @@ async fn carry_out(
     let start = Instant::now();
     let versions = provision::other_arcs(&plan, &checks);
     let provisioned = tokio::select! {
-        provisioned = provision::provision(&plan, &versions) => provisioned?,
+        provisioned = provision::provision(&plan, &versions, clock == WallClock::Controlled) => provisioned?,
         () = interrupts.next() => { sinks.event(Event::Interrupted)?; return Ok(()) }
     };
     for part in provisioned.parts() {
@@ -279,10 +291,15 @@ fn announce(plan: &Plan, sinks: &mut Sinks) -> anyhow::Result<()> {
 }
 
 /// Plans every check, decides the skips, and gives the checks that will run.
-fn planned(checks: Vec<Check>, refusal: Option<&str>, sinks: &mut Sinks) -> anyhow::Result<Vec<Check>> {
+fn planned(
+    checks: Vec<Check>,
+    plan: &Plan,
+    refusal: Option<&str>,
+    sinks: &mut Sinks,
+) -> anyhow::Result<Vec<Check>> {
     let mut run = Vec::new();
     for check in checks {
-        let skip = check.needs.iter().find_map(|need| missing(*need, refusal));
+        let skip = skip(&check, plan, refusal);
         sinks.event(Event::CheckPlanned {
             check: check.clone(),
             skip: skip.clone(),
@@ -294,14 +311,39 @@ fn planned(checks: Vec<Check>, refusal: Option<&str>, sinks: &mut Sinks) -> anyh
     Ok(run)
 }
 
+fn skip(check: &Check, plan: &Plan, refusal: Option<&str>) -> Option<SkipReason> {
+    check.needs.iter().find_map(|need| missing(*need, plan, refusal))
+}
+
+/// The wall clock of the run: controlled as soon as one check that will run moves the clock of its own ARC and GHES.
+fn clock(checks: &[Check], plan: &Plan, refusal: Option<&str>) -> WallClock {
+    let moved = |check: &Check| check.moves_its_clock() && skip(check, plan, refusal).is_none();
+    if checks.iter().any(moved) {
+        WallClock::Controlled
+    } else {
+        WallClock::Real
+    }
+}
+
 /// What the local cluster with the mock GHES cannot do, and why.
-fn missing(capability: Capability, refusal: Option<&str>) -> Option<SkipReason> {
+fn missing(capability: Capability, plan: &Plan, refusal: Option<&str>) -> Option<SkipReason> {
     let reason = match (capability, refusal) {
         (Capability::Ledger | Capability::ForceFault, _) | (Capability::RunPods, None) => return None,
         (Capability::RunPods, Some(refusal)) => {
             format!("runner pods need mounts of their own, and user namespaces are refused here: {refusal}")
         }
-        (Capability::ClockControl, _) => "the clock of this run is real".to_owned(),
+        (Capability::ClockControl, _) if plan.clock == WallClock::Real => {
+            "--clock real: no clock of this run is moved".to_owned()
+        }
+        (Capability::ClockControl, _) if plan.arc_manager.is_some() => {
+            "a foreign manager runs on the real clock".to_owned()
+        }
+        (Capability::ClockControl, None) => return None,
+        (Capability::ClockControl, Some(refusal)) => {
+            format!(
+                "an ARC of a check's own needs names of its own, and user namespaces are refused here: {refusal}"
+            )
+        }
         (Capability::Dind, _) => "the local cluster has no Docker daemon".to_owned(),
     };
     Some(SkipReason::Missing { capability, reason })

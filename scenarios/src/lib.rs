@@ -54,3 +54,19 @@ pub static CATALOGUE: &[Scenario] = &[
     scaling::LADDER,
     scaling::SIXTY_FOUR,
 ];
+
+#[cfg(test)]
+mod tests {
+    use harness::model::Capability;
+
+    use super::CATALOGUE;
+
+    #[test]
+    fn a_check_that_moves_a_clock_needs_one_that_can_be_moved() {
+        for check in CATALOGUE.iter().map(|scenario| (scenario.check)()) {
+            let needs = check.needs.contains(&Capability::ClockControl);
+
+            assert_eq!(needs, check.moves_its_clock(), "{}", check.id);
+        }
+    }
+}

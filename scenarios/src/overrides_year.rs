@@ -19,26 +19,28 @@ use serde_json::{Value, json};
 
 pub(crate) const YEAR: Scenario = Scenario {
     check: || {
-        check(
-            "overrides::year",
-            "through a year the weekend override comes and goes at the same time of UTC: a minute before and a second after each of its \
-             boundaries DESIRED, the replicas and SCHEDULE are those that the oracle gives",
-            "the oracle is a model of ours of ARC's autoscaler; runners; a metric other than none busy",
-            UTC,
-        )
+        Check {
+            id: "overrides::year".into(),
+            claim: "through a year the weekend override comes and goes at the same time of UTC: a minute before and a second after each \
+                    boundary DESIRED, the replicas and SCHEDULE are those that the oracle gives"
+                .into(),
+            not_covered: "the oracle is a model of ours of ARC's autoscaler; runners, and any that are busy".into(),
+            ..in_zone(UTC)
+        }
     },
     run: |context| year(context, UTC, &[15]).boxed(),
 };
 
 pub(crate) const YEAR_IN_NEW_YORK: Scenario = Scenario {
     check: || {
-        check(
-            "overrides::year-in-new-york",
-            "with TZ=America/New_York the weekend override keeps the clock time of that zone through both changes of the clock, and all \
-             else is as in UTC",
-            "other zones, and an override that begins within the hour that is skipped or repeated",
-            NEW_YORK,
-        )
+        Check {
+            id: "overrides::year-in-new-york".into(),
+            claim: "with TZ=America/New_York the weekend override keeps the clock time of that zone through both changes of the clock, \
+                    and all else is as in UTC"
+                .into(),
+            not_covered: "other zones, and an override that begins within the hour that is skipped or repeated".into(),
+            ..in_zone(NEW_YORK)
+        }
     },
     // The guide's Saturday 00:00 of +09:00 is Friday 11:00 in New York, in July and hence always.
     run: |context| year(context, NEW_YORK, &[15, 16]).boxed(),
@@ -58,13 +60,14 @@ const A_YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// What a reconcile can come to, one after the other, until it changes nothing. Each halves the replicas at most.
 const RECONCILES: usize = 8;
 
-fn check(id: &str, claim: &str, not_covered: &str, zone: &str) -> Check {
+/// What both checks have in common.
+fn in_zone(zone: &str) -> Check {
     Check {
-        id: id.into(),
-        claim: claim.into(),
+        id: String::new(),
+        claim: String::new(),
+        not_covered: String::new(),
         grounds: "the guide: minReplicas 1 at every weekend; ARC's documentation on scheduled overrides"
             .into(),
-        not_covered: not_covered.into(),
         profile: Profile::Extended,
         needs: vec![Capability::ClockControl],
         claims: Claim::OwnArc(OwnArc {

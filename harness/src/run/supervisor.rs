@@ -11,8 +11,7 @@ use harness_artifacts::ArtifactError;
 use harness_cluster::error_chain;
 use harness_cluster::local::{NODE_GRACE, enclosure};
 use harness_model::{
-    Capability, Check, Claim, Event, Exit, FORMAT, GateFile, INTERRUPT, Line, OutputFormat, Plan, Profile,
-    SkipReason, WallClock,
+    Check, Claim, Event, Exit, FORMAT, GateFile, INTERRUPT, Line, OutputFormat, Plan, Profile, WallClock,
 };
 use harness_report::{Evidence, LOG_FILE, Style, Summary, broken_lines, earned_exit, usage};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -20,8 +19,8 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::order::{INSIDE, Order};
-use super::provision;
 use super::sinks::{Sinks, complain};
+use super::{capabilities, provision};
 use crate::environment::{STATE_FOLDER, kept};
 use crate::{Defect, Scenario};
 
@@ -190,7 +189,7 @@ async fn carry_out(
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<()> {
     let refusal = enclosure::refusal();
-    let clock = clock(&checks, &plan, refusal.as_deref());
+    let clock = capabilities::clock(&checks, &plan, refusal.as_deref());
     sinks.event(Event::RunStarted {
         format: FORMAT,
         run_id: run_id.to_owned(),
@@ -299,7 +298,7 @@ fn planned(
 ) -> anyhow::Result<Vec<Check>> {
     let mut run = Vec::new();
     for check in checks {
-        let skip = skip(&check, plan, refusal);
+        let skip = capabilities::skip(&check, plan, refusal);
         sinks.event(Event::CheckPlanned {
             check: check.clone(),
             skip: skip.clone(),
@@ -309,44 +308,6 @@ fn planned(
         }
     }
     Ok(run)
-}
-
-fn skip(check: &Check, plan: &Plan, refusal: Option<&str>) -> Option<SkipReason> {
-    check.needs.iter().find_map(|need| missing(*need, plan, refusal))
-}
-
-/// The wall clock of the run: controlled as soon as one check that will run moves the clock of its own ARC and GHES.
-fn clock(checks: &[Check], plan: &Plan, refusal: Option<&str>) -> WallClock {
-    let moved = |check: &Check| check.moves_its_clock() && skip(check, plan, refusal).is_none();
-    if checks.iter().any(moved) {
-        WallClock::Controlled
-    } else {
-        WallClock::Real
-    }
-}
-
-/// What the local cluster with the mock GHES cannot do, and why.
-fn missing(capability: Capability, plan: &Plan, refusal: Option<&str>) -> Option<SkipReason> {
-    let reason = match (capability, refusal) {
-        (Capability::Ledger | Capability::ForceFault, _) | (Capability::RunPods, None) => return None,
-        (Capability::RunPods, Some(refusal)) => {
-            format!("runner pods need mounts of their own, and user namespaces are refused here: {refusal}")
-        }
-        (Capability::ClockControl, _) if plan.clock == WallClock::Real => {
-            "--clock real: no clock of this run is moved".to_owned()
-        }
-        (Capability::ClockControl, _) if plan.arc_manager.is_some() => {
-            "a foreign manager runs on the real clock".to_owned()
-        }
-        (Capability::ClockControl, None) => return None,
-        (Capability::ClockControl, Some(refusal)) => {
-            format!(
-                "an ARC of a check's own needs names of its own, and user namespaces are refused here: {refusal}"
-            )
-        }
-        (Capability::Dind, _) => "the local cluster has no Docker daemon".to_owned(),
-    };
-    Some(SkipReason::Missing { capability, reason })
 }
 
 /// Runs the inner process and takes its lines until it ends.

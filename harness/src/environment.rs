@@ -3,6 +3,7 @@
 //! What it is not: it downloads and builds nothing (the supervisor did), and judges nothing (scenarios do).
 
 mod bring_up;
+mod clock;
 mod comparison;
 mod defect;
 mod error;
@@ -26,6 +27,7 @@ use kube::Client;
 use kube::api::DeleteParams;
 
 pub(crate) use bring_up::up;
+pub use clock::{ClockError, WorldClock};
 pub use defect::Defect;
 pub(crate) use error::UpError;
 pub(crate) use namespace::make as make_namespace;

@@ -4,6 +4,7 @@
 //! the scenario runner: outside the namespaces the supervisor, inside them the environment. With a plan under `cargo test` it runs itself and
 //! shows each check as a trial.
 
+mod capabilities;
 mod catalogue;
 mod emitter;
 mod evidence;

@@ -10,6 +10,7 @@ mod metrics;
 mod node_lost;
 mod outage;
 mod overrides;
+mod overrides_year;
 mod pods;
 mod quickstart;
 mod registration;
@@ -36,6 +37,8 @@ pub static CATALOGUE: &[Scenario] = &[
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
     overrides::WEEKEND,
+    overrides_year::YEAR,
+    overrides_year::YEAR_IN_NEW_YORK,
     metrics::PERCENTAGE_RUNNERS_BUSY,
     outage::CONTROLLER,
     outage::RUNNER,
@@ -51,3 +54,19 @@ pub static CATALOGUE: &[Scenario] = &[
     scaling::LADDER,
     scaling::SIXTY_FOUR,
 ];
+
+#[cfg(test)]
+mod tests {
+    use harness::model::Capability;
+
+    use super::CATALOGUE;
+
+    #[test]
+    fn a_check_that_moves_a_clock_needs_one_that_can_be_moved() {
+        for check in CATALOGUE.iter().map(|scenario| (scenario.check)()) {
+            let needs = check.needs.contains(&Capability::ClockControl);
+
+            assert_eq!(needs, check.moves_its_clock(), "{}", check.id);
+        }
+    }
+}

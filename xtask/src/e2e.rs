@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::ValueEnum;
-use harness_model::{Gate, GateFile, OutputFormat, PLAN_VARIABLE, Plan, Profile};
+use harness_model::{Gate, GateFile, OutputFormat, PLAN_VARIABLE, Plan, Profile, WallClock};
 
 use crate::foreground::{Foreground, become_program};
 use crate::programs::{self, Built, FOR_A_RUN, Program};
@@ -43,8 +43,8 @@ pub(crate) struct E2e {
     /// A webhook server program of one's own
     #[arg(long, value_name = "PATH", requires = "arc_manager")]
     arc_webhook_server: Option<Utf8PathBuf>,
-    /// The wall clock of the controller
-    #[arg(long, value_enum, default_value_t = Clock::Real)]
+    /// Whether checks may move the clock of a controller of their own; with `real` those that must are skipped
+    #[arg(long, value_enum, default_value_t = Clock::Controlled)]
     clock: Clock,
     /// How often ARC looks at everything again, in Go's notation
     #[arg(long, value_name = "DURATION", default_value = "1s")]
@@ -147,12 +147,6 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         ))
         .into());
     }
-    if e2e.clock == Clock::Controlled {
-        return Err(Refusal::usage(
-            "--clock controlled: a controlled clock is not part of this version; take --clock real",
-        )
-        .into());
-    }
     words::check_go_duration(&e2e.sync_period)?;
     let arc = pins::arc_version(&pins::read(root)?, e2e.arc.as_deref())?;
     let arc_manager = e2e
@@ -185,6 +179,10 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         arc_webhook_server,
         upgrade: None,
         sync_period: e2e.sync_period.clone(),
+        clock: match e2e.clock {
+            Clock::Real => WallClock::Real,
+            Clock::Controlled => WallClock::Controlled,
+        },
         keep: e2e.keep,
         offline: e2e.offline,
         out,
@@ -291,6 +289,7 @@ mod tests {
         assert_eq!(plan.cluster, ClusterChoice::Local);
         assert_eq!((plan.arc.as_str(), plan.retries, plan.seed), ("v0.27.6", 2, 7));
         assert_eq!((plan.sync_period.as_str(), plan.list_max_age), ("1s", 0));
+        assert_eq!(plan.clock, WallClock::Controlled);
     }
 
     #[test]
@@ -311,7 +310,7 @@ mod tests {
             (vec!["--sync-period", "soon"], "1m30s"),
             (vec!["--test-threads", "0"], "--test-threads"),
             (vec!["--ghes", "https://ghes.example.com"], "--ghes mock"),
-            (vec!["--clock", "controlled"], "--clock real"),
+            (vec!["--clock", "fast"], "controlled"),
             (vec!["--cluster", "existing"], "--cluster local"),
             (vec!["--colour"], "unexpected argument"),
         ] {

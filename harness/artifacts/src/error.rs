@@ -168,6 +168,16 @@ pub enum ArtifactError {
         /// The module's folder.
         dir: String,
     },
+    /// The toolchain's `time.Now` cannot be changed.
+    #[error(
+        "{part} cannot have a controlled clock: {file} does not begin `func Now` as Go 1.24 to 1.26 do; build with one of those"
+    )]
+    Overlay {
+        /// Name and version.
+        part: String,
+        /// The toolchain's file.
+        file: String,
+    },
     /// The part is not in the cache and `--offline` forbids to fetch it.
     #[error(
         "{part} is not in the cache and --offline forbids to fetch it ({cause}); run once without --offline"

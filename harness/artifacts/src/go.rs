@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use crate::{ArtifactError, ModulePin, Platform};
+use crate::{ArtifactError, ModulePin, Platform, clock};
 
 /// Runs `"$@"` and kills the whole process group when standard input ends: when the future that holds the other end is
 /// dropped, and also when this process is killed and can no longer see to anything.
@@ -77,13 +77,19 @@ impl Go {
         Ok(self.run(job, &["env", "GOVERSION"]).await?.trim().to_owned())
     }
 
+    /// The folder of the toolchain that builds in this folder.
+    pub(crate) async fn root(&self, job: &Job<'_>) -> Result<Utf8PathBuf, ArtifactError> {
+        Ok(self.run(job, &["env", "GOROOT"]).await?.trim().into())
+    }
+
     /// Builds main packages with one `go build`; each program gets its package's last name in the folder `out`, or, if
-    /// there is only one, is `out` itself.
+    /// there is only one, is `out` itself. `overlay` gives them a clock that can be moved.
     pub(crate) async fn build(
         &self,
         job: &Job<'_>,
         ldflags: &str,
         packages: &[&str],
+        overlay: Option<&Utf8Path>,
         out: &Utf8Path,
     ) -> Result<(), ArtifactError> {
         // -v names each compiled package: that is the progress. -buildvcs=false: our commit is not the part's version.
@@ -95,8 +101,11 @@ impl Go {
             "-buildvcs=false",
             "-ldflags",
             ldflags,
-            "-o",
         ];
+        if let Some(overlay) = overlay {
+            args.extend(["-overlay", overlay.as_str(), "-tags", clock::TAGS]);
+        }
+        args.push("-o");
         args.push(out.as_str());
         args.extend(packages);
         self.run(job, &args).await.map(drop)

@@ -9,6 +9,7 @@
 mod cache;
 mod chart;
 pub mod cli;
+mod clock;
 mod digest;
 mod error;
 mod foreign;
@@ -22,6 +23,7 @@ mod recipe;
 mod release;
 mod resolver;
 
+pub use clock::CLOCK_VARIABLE;
 pub use error::ArtifactError;
 pub use foreign::foreign;
 pub use list::{Row, State, list};

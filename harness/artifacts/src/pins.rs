@@ -62,6 +62,8 @@ pub enum Source {
         module: String,
         /// The main package.
         package: String,
+        /// With a wall clock that another process can move.
+        clock: bool,
     },
     /// By copying a chart out of the module.
     Chart {
@@ -143,6 +145,12 @@ impl Pin {
     #[must_use]
     pub fn release_member(&self, platform: Platform) -> Option<String> {
         Some(self.fill(self.release.as_ref()?.member.as_ref()?, platform))
+    }
+
+    /// Whether another process can move its wall clock.
+    #[must_use]
+    pub fn has_controlled_clock(&self) -> bool {
+        matches!(&self.source, Some(Source::Program { clock: true, .. }))
     }
 
     /// The recorded digest of the release for a platform; `None` is "unlocked".
@@ -285,6 +293,8 @@ struct Entry {
     kind: Kind,
     module: Option<String>,
     package: Option<String>,
+    #[serde(default)]
+    clock: bool,
     chart: Option<ChartPin>,
     release: Option<ReleasePin>,
 }
@@ -307,11 +317,21 @@ impl TryFrom<Entry> for Pin {
             kind,
             module,
             package,
+            clock,
             chart,
             release,
         } = entry;
+        if clock && (package.is_none() || release.is_some()) {
+            return Err(format!(
+                "{name} {version} cannot have a controlled clock: only a program that is always built can"
+            ));
+        }
         let source = match (kind, module, package, chart) {
-            (Kind::Program, Some(module), Some(package), None) => Some(Source::Program { module, package }),
+            (Kind::Program, Some(module), Some(package), None) => Some(Source::Program {
+                module,
+                package,
+                clock,
+            }),
             (Kind::Program, None, None, None) if release.is_some() => None,
             (Kind::Chart, Some(module), None, Some(chart)) if release.is_none() => {
                 Some(Source::Chart { module, chart })
@@ -385,6 +405,7 @@ mod tests {
             "cert-manager-webhook",
             "cert-manager-chart",
             "arc-manager",
+            "arc-manager-clock",
             "arc-chart",
         ] {
             assert!(names.contains(&name), "{name} must be pinned");
@@ -437,6 +458,10 @@ mod tests {
             (
                 format!("{program}module = \"m\"\npackage = \".\"\n"),
                 "a 1 names a module `m` that is not there",
+            ),
+            (
+                format!("{program}clock = true\n{release}"),
+                "a 1 cannot have a controlled clock: only a program that is always built can",
             ),
             (
                 format!("{program}{release}{program}{release}"),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
+use crate::clock;
 use crate::digest::Hasher;
 use crate::{ArtifactError, Pin, Pins, Platform, Source};
 
@@ -51,7 +52,12 @@ impl Recipes {
         let mut hasher = Hasher::new();
         hasher.field(self.modules.get(source.module())?.as_bytes());
         match source {
-            Source::Program { package, .. } => hasher.field(package.as_bytes()),
+            Source::Program { package, clock, .. } => {
+                hasher.field(package.as_bytes());
+                for field in clock::recipe().into_iter().filter(|_| *clock) {
+                    hasher.field(field.as_bytes());
+                }
+            }
             Source::Chart { chart, .. } => {
                 let crds = chart.crds.as_deref().map_or("", Utf8Path::as_str);
                 let template = chart.template.as_deref().unwrap_or_default();

@@ -15,7 +15,9 @@ use crate::cache::{Cache, Draft, Found, Key, Lookup, Workspace};
 use crate::go::{Go, Job};
 use crate::progress::{Plan, watched};
 use crate::recipe::{self, Recipes};
-use crate::{ArtifactError, ChartPin, Pin, Pins, Platform, Progress, Source, Step, Update, chart, release};
+use crate::{
+    ArtifactError, ChartPin, Pin, Pins, Platform, Progress, Source, Step, Update, chart, clock, release,
+};
 
 /// How to resolve.
 #[derive(Debug, Clone)]
@@ -196,6 +198,8 @@ impl Resolver {
         for pin in missing {
             let module = pin.source.as_ref().map(Source::module);
             let name = module.map_or_else(|| pin.label().replace(' ', "-"), |key| format!("module-{key}"));
+            // Another standard library: a build of its own.
+            let name = name + if pin.has_controlled_clock() { "-clock" } else { "" };
             let lock = format!("{name}-{}", self.platform);
             match batches.iter_mut().find(|batch| batch.lock == lock) {
                 Some(batch) if batch.pins.iter().any(|known| known.label() == pin.label()) => {}
@@ -343,11 +347,19 @@ impl Resolver {
         let packages: Vec<&str> = pins.iter().filter_map(|pin| package_of(pin)).collect();
         detail.send_replace("go build".to_owned());
         let built = fresh_dir(&what, workspace, "built")?;
-        if let [_] = packages[..] {
-            go.build(&job, &module.ldflags, &packages, &built.join("program"))
+        let overlay = if pins[0].has_controlled_clock() {
+            let into = fresh_dir(&what, workspace, "overlay")?;
+            Some(clock::write_overlay(&what, &go.root(&job).await?, &into)?)
+        } else {
+            None
+        };
+        let out = match packages[..] {
+            [_] => built.join("program"),
+            _ => built.clone(),
+        };
+        if !packages.is_empty() {
+            go.build(&job, &module.ldflags, &packages, overlay.as_deref(), &out)
                 .await?;
-        } else if !packages.is_empty() {
-            go.build(&job, &module.ldflags, &packages, &built).await?;
         }
 
         let mut done = Vec::new();

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use harness_artifacts::{Options, Resolver, Silent, State, list};
+use harness_artifacts::{CLOCK_VARIABLE, Options, Resolver, Silent, State, list};
 use harness_model::{Exit, Origin};
 use support::{Place, Recorder, pair, tool};
 
@@ -46,6 +46,113 @@ async fn the_real_go_builds_a_program_with_its_version_stamped_in() {
         "{toolchain:?}"
     );
     assert!(place.leftovers().is_empty());
+}
+
+/// Prints what its clock says, and whether two readings one after the other are in order.
+const CLOCK: &str = r#"package main
+
+import (
+	"fmt"
+	"time"
+)
+
+func main() {
+	before := time.Now()
+	fmt.Println(before.Unix(), time.Since(before) >= 0, time.Since(before) < time.Hour)
+}
+"#;
+
+#[tokio::test]
+async fn a_program_with_a_controlled_clock_shows_the_time_that_it_is_given() {
+    let place = Place::new(&format!("{}clock = true\n", tool(true, "")));
+    fs_err::write(place.module().join("main.go"), CLOCK).expect("the module can be written");
+    let resolver = Resolver::open(Options {
+        path: None,
+        offline: true,
+        ..place.options()
+    })
+    .expect("readable pins");
+    let parts = resolver
+        .resolve_all(&[("tool", None)], &Silent)
+        .await
+        .expect("Go builds a program with the overlay");
+    let clock = place.path("clock");
+    let year = 365 * 24 * 60 * 60_i64;
+    let shown = |nanoseconds: i64| {
+        fs_err::write(&clock, nanoseconds.to_ne_bytes()).expect("the clock can be set");
+        let output = std::process::Command::new(&parts["tool"].path)
+            .env(CLOCK_VARIABLE, &clock)
+            .output()
+            .expect("the program runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (seconds, rest) = text.split_once(' ').expect("two words and more");
+        (seconds.parse::<i64>().expect("seconds"), rest.to_owned())
+    };
+
+    let (real, ahead, behind) = (
+        shown(0),
+        shown(year * 1_000_000_000 + 1),
+        shown(-year * 1_000_000_000 - 1),
+    );
+
+    let in_order = "true true\n";
+    assert_eq!(
+        (real.1.as_str(), ahead.1.as_str(), behind.1.as_str()),
+        (in_order, in_order, in_order)
+    );
+    let near = |seconds: i64, wanted: i64| (seconds - wanted).abs() < 24 * 60 * 60;
+    assert!(near(ahead.0, real.0 + year), "{ahead:?} is a year after {real:?}");
+    assert!(
+        near(behind.0, real.0 - year),
+        "{behind:?} is a year before {real:?}"
+    );
+    assert!(place.leftovers().is_empty(), "the changed file must be gone");
+}
+
+#[tokio::test]
+async fn a_program_with_a_controlled_clock_refuses_to_run_without_the_file_that_it_is_told_of() {
+    let place = Place::new(&format!("{}clock = true\n", tool(true, "")));
+    fs_err::write(place.module().join("main.go"), CLOCK).expect("the module can be written");
+    let resolver = Resolver::open(Options {
+        path: None,
+        offline: true,
+        ..place.options()
+    })
+    .expect("readable pins");
+    let parts = resolver
+        .resolve_all(&[("tool", None)], &Silent)
+        .await
+        .expect("Go builds a program with the overlay");
+
+    let output = std::process::Command::new(&parts["tool"].path)
+        .env(CLOCK_VARIABLE, place.path("nowhere"))
+        .output()
+        .expect("the program starts");
+
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("open the clock file"), "{said}");
+}
+
+#[tokio::test]
+async fn a_controlled_clock_is_another_file_in_the_cache() {
+    let place = Place::new(&tool(true, "")).with_go(BUILD);
+    let key = |versions: &str| {
+        fs_err::write(place.kind().join("versions.toml"), versions).expect("the pins can be written");
+        let resolver = place.resolver();
+        async move { resolver.resolve_all(&[("tool", None)], &Silent).await }
+    };
+    let real = key(&tool(true, "")).await.expect("the stand-in builds");
+
+    let refused = key(&format!("{}clock = true\n", tool(true, "")))
+        .await
+        .expect_err("the stand-in's folder holds no standard library");
+
+    assert!(real["tool"].path.exists(), "the other file stays");
+    assert!(
+        refused.to_string().contains("src/time/time.go"),
+        "it must be made anew, not taken from the cache: {refused}"
+    );
 }
 
 #[tokio::test]

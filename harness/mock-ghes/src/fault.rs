@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_counted_rule_ends_after_its_count() {
         let faults = Faults::default();
-        let now = crate::clock::now();
+        let now = Timestamp::now();
         faults.add(FaultRule {
             count: Some(1),
             ..rule("/x", FaultKind::Status(500))
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn a_rule_is_taken_back_alone() {
         let faults = Faults::default();
-        let now = crate::clock::now();
+        let now = Timestamp::now();
         faults.add(rule("/x", FaultKind::Status(503)));
         faults.add(rule("/y", FaultKind::Status(503)));
 
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_rule_ends_at_its_time() {
         let faults = Faults::default();
-        let now = crate::clock::now();
+        let now = Timestamp::now();
         faults.add(FaultRule {
             until: Some(now),
             ..rule("/x", FaultKind::Reset)

@@ -33,6 +33,7 @@ mod web;
 pub mod wire;
 mod world;
 
+pub use clock::Clock;
 pub use defect::{Defect, UnknownDefect};
 pub use fault::{FaultKind, FaultRule};
 pub use git::GitError;

@@ -17,7 +17,7 @@ use crate::hand::Hand;
 use crate::ledger::Ledger;
 use crate::web::{App, Inner, router};
 use crate::wire::{TokenSecret, random_guid, random_token};
-use crate::{TlsError, TlsIdentity, World, WorldError, state};
+use crate::{Clock, TlsError, TlsIdentity, World, WorldError, state};
 
 /// What answers under way get when the server stops.
 const GRACE: Duration = Duration::from_secs(3);
@@ -106,6 +106,7 @@ impl MockGhes {
             data: None,
             list_max_age: 0,
             redactor: Redactor::default(),
+            clock: Clock::default(),
         }
     }
 }
@@ -121,6 +122,7 @@ pub struct Builder {
     data: Option<Utf8PathBuf>,
     list_max_age: u64,
     redactor: Redactor,
+    clock: Clock,
 }
 
 impl Builder {
@@ -163,6 +165,12 @@ impl Builder {
     /// Learns every token that the server makes, so that the caller's own output can be cleaned with it.
     pub fn redactor(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
+        self
+    }
+
+    /// Its wall clock; absent: the machine's.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -223,8 +231,13 @@ impl Builder {
         let world = Arc::new(world);
         let secret = TokenSecret::random();
         let stop = CancellationToken::new();
-        let (state, state_task) =
-            state::start(world.clone(), secret.clone(), self.redactor.clone(), stop.clone());
+        let (state, state_task) = state::start(
+            world.clone(),
+            secret.clone(),
+            self.redactor.clone(),
+            self.clock.clone(),
+            stop.clone(),
+        );
         let admin_token = SecretString::from(random_token("admin_"));
         self.redactor.learn(admin_token.expose_secret());
         let log_key = aws_lc_rs::hmac::Key::generate(
@@ -240,6 +253,7 @@ impl Builder {
                 repositories,
                 ledger,
                 faults: Faults::default(),
+                clock: self.clock,
                 secret,
                 scheme,
                 list_max_age: self.list_max_age,

@@ -2,7 +2,11 @@
 
 mod support;
 
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
+use mock_ghes::{Clock, MockGhes};
 use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use support::{ENTERPRISE, ORGANIZATION, Registration, Runner, json_of, start};
 
@@ -12,6 +16,64 @@ fn lasting<'a>(name: &'a str, labels: &'a [&'a str]) -> Registration<'a> {
         labels,
         ephemeral: false,
     }
+}
+
+#[tokio::test]
+async fn a_moved_clock_stands_in_every_date_and_lets_tokens_expire() {
+    let clock = Clock::default();
+    let (server, hand) = MockGhes::builder()
+        .clock(clock.clone())
+        .start()
+        .await
+        .expect("the server starts");
+    let http = reqwest::Client::new();
+    let token_of = async || {
+        let path = format!(
+            "{}/api/v3/orgs/dogecompany/actions/runners/registration-token",
+            hand.url()
+        );
+        let answer = http
+            .post(path)
+            .bearer_auth(hand.pat().expose_secret())
+            .send()
+            .await;
+        let answer = answer.expect("the server answers");
+        let date = answer.headers()["date"].to_str().expect("a text").to_owned();
+        (date, json_of(answer).await)
+    };
+    let register = async |token: &Value| {
+        let token = token["token"].as_str().expect("a token").to_owned();
+        http.post(format!("{}/api/v3/actions/runner-registration", hand.url()))
+            .header("authorization", format!("RemoteAuth {token}"))
+            .json(&json!({"url": format!("{}/dogecompany", hand.url()), "runner_event": "register"}))
+            .send()
+            .await
+            .expect("the server answers")
+            .status()
+    };
+    let (_, early) = token_of().await;
+    let accepted = register(&early).await;
+
+    clock.set_offset(
+        SignedDuration::from_hours(24 * 365)
+            .as_nanos()
+            .try_into()
+            .expect("a year"),
+    );
+
+    let (date, late) = token_of().await;
+    let refused = register(&early).await;
+    let year_on = Timestamp::now() + SignedDuration::from_hours(24 * 365);
+    let near = |at: Timestamp| at.duration_since(year_on).abs() < SignedDuration::from_hours(24);
+    let date = rfc2822::parse(&date.replace("GMT", "+0000")).expect("a date as HTTP has it");
+    let expires: Timestamp = late["expires_at"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .expect("a time");
+    assert_eq!((accepted, refused), (StatusCode::OK, StatusCode::NOT_FOUND));
+    assert!(near(date.timestamp()), "{date} is not near {year_on}");
+    assert!(near(expires), "{expires} is not near {year_on}");
+    server.shutdown().await.expect("no handler panicked");
 }
 
 #[tokio::test]

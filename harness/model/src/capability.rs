@@ -14,7 +14,7 @@ pub enum Capability {
     Ledger,
     /// The GHES answers badly on demand.
     ForceFault,
-    /// The wall clock of controller and GHES can be moved.
+    /// The wall clock of an own controller and its GHES can be moved.
     ClockControl,
     /// A Docker daemon runs inside a pod.
     Dind,

@@ -41,6 +41,26 @@ pub enum Claim {
     WholePlane,
 }
 
+/// Whether somebody moves a wall clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WallClock {
+    /// It is the machine's.
+    #[default]
+    Real,
+    /// The scenario moves it.
+    Controlled,
+}
+
+impl fmt::Display for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WallClock::Real => "real",
+            WallClock::Controlled => "controlled",
+        })
+    }
+}
+
 /// How a scenario's own ARC differs from the common one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnArc {
@@ -52,6 +72,10 @@ pub struct OwnArc {
     pub env: BTreeMap<String, String>,
     /// ARC's version, as `v0.27.3`; absent: the one under test.
     pub version: Option<String>,
+    /// The wall clock of this ARC and of the GHES behind it. Nothing else can have a controlled one: the API server stays on the real clock, and
+    /// ARC compares with times that it writes.
+    #[serde(default)]
+    pub clock: WallClock,
 }
 
 impl Default for OwnArc {
@@ -61,7 +85,16 @@ impl Default for OwnArc {
             flags: Vec::new(),
             env: BTreeMap::new(),
             version: None,
+            clock: WallClock::Real,
         }
+    }
+}
+
+impl Check {
+    /// Whether it moves the clock of an ARC and a GHES of its own.
+    #[must_use]
+    pub fn moves_its_clock(&self) -> bool {
+        matches!(&self.claims, Claim::OwnArc(own) if own.clock == WallClock::Controlled)
     }
 }
 

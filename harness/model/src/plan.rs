@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::upgrade::UpgradePlan;
-use crate::{GateFile, Profile};
+use crate::{GateFile, Profile, WallClock};
 
 /// The environment variable that hands the plan (JSON) from xtask to the scenario runner.
 pub const PLAN_VARIABLE: &str = "GHES_E2E_PLAN";
@@ -68,6 +68,9 @@ pub struct Plan {
     pub upgrade: Option<UpgradePlan>,
     /// `--sync-period` of the manager, in Go's notation, for example `1s`.
     pub sync_period: String,
+    /// Whether checks may move the clock of an ARC of their own.
+    #[serde(default)]
+    pub clock: WallClock,
     /// Keep the environment after the run.
     pub keep: bool,
     /// Use the cache only.

@@ -138,7 +138,15 @@ async fn base(order: &Order, site: &Site, emitter: &Emitter, defects: &[Defect])
     let ghes_and_arc = async {
         let redactor = emitter.redactor();
         let place = site.common_ghes(order);
-        let ghes = ghes::start(place, &order.checks, order.plan.list_max_age, redactor, defects).await?;
+        let ghes = ghes::start(
+            place,
+            &order.checks,
+            order.plan.list_max_age,
+            redactor,
+            mock_ghes::Clock::default(),
+            defects,
+        )
+        .await?;
         let subject = world::subject(order, &ghes, site.common_release(), &parts.arc, redactor);
         let mut arc = harness_arc::prepare(subject).await?;
         for defect in defects {

@@ -1,6 +1,7 @@
 //! Seeded defects: each breaks the mock, a manifest, a program or the chart, never a check, and must turn exactly its check red.
 
 use harness_model::Plan;
+use jiff::{SignedDuration, Timestamp};
 use mock_ghes::{FaultKind, FaultRule};
 use serde_json::{Value, json};
 
@@ -63,11 +64,15 @@ pub enum Defect {
     ThirdIdle,
     /// The scenario that wants the previous release of ARC gets the tested one.
     SameRelease,
+    /// The manager that should run in a zone runs in UTC.
+    ZoneLost,
+    /// The autoscaler's override ends for good after half a year.
+    LapsedOverride,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 27] = [
+    pub const ALL: [Defect; 29] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -93,8 +98,11 @@ impl Defect {
         Defect::NoElection,
         Defect::Tolerant,
         Defect::OneShort,
-        Defect::ThirdIdle,
+        Defect::ZoneLost,
         Defect::SameRelease,
+        Defect::LapsedOverride,
+        // Here, since the run that it falls into by this place has no ARC of a check's own.
+        Defect::ThirdIdle,
     ];
 
     /// As `--defect` takes it.
@@ -128,6 +136,8 @@ impl Defect {
             Defect::OneShort => "one-short",
             Defect::ThirdIdle => "third-idle",
             Defect::SameRelease => "same-release",
+            Defect::ZoneLost => "zone-lost",
+            Defect::LapsedOverride => "lapsed-override",
         }
     }
 
@@ -162,6 +172,8 @@ impl Defect {
             Defect::NoElection => "the two managers run without leader election",
             Defect::Tolerant => "runner pods tolerate a lost node for ever",
             Defect::OneShort => "the RunnerDeployment has one runner fewer",
+            Defect::ZoneLost => "the manager that should run in a zone runs in UTC",
+            Defect::LapsedOverride => "the autoscaler's override ends for good after half a year",
             Defect::SameRelease => "in place of the previous release of ARC the tested one runs",
             Defect::ThirdIdle => "GHES shows the third busy runner of a scope as idle",
         }
@@ -186,6 +198,8 @@ impl Defect {
             Defect::StuckRunnerOutage => "outage::runner",
             Defect::NoElection => "failover::leader",
             Defect::SameRelease => "upgrade::definitions-first",
+            Defect::ZoneLost => "overrides::year-in-new-york",
+            Defect::LapsedOverride => "overrides::year",
             Defect::Tolerant => "pods::node-lost",
             Defect::OneShort => "scaling::sixty-four",
             Defect::StuckOutage | Defect::LeakyOutage => "outage::controller",
@@ -269,6 +283,12 @@ impl Defect {
                     .and_then(Value::as_object_mut)
                 {
                     entry.remove("recurrenceRule");
+                }
+            }
+            Defect::LapsedOverride if kind == "HorizontalRunnerAutoscaler" => {
+                let until = Timestamp::now() + SignedDuration::from_hours(183 * 24);
+                if let Some(rule) = manifest.pointer_mut("/spec/scheduledOverrides/0/recurrenceRule") {
+                    rule["untilTime"] = json!(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
                 }
             }
             Defect::EagerAutoscaler if kind == "HorizontalRunnerAutoscaler" => {

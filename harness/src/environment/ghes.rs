@@ -32,6 +32,7 @@ pub(crate) async fn start(
     checks: &[String],
     list_max_age: u64,
     redactor: &Redactor,
+    clock: mock_ghes::Clock,
     defects: &[Defect],
 ) -> Result<GhesSide, UpError> {
     // GHES's own CA: runners and controller must be told of it, as with a GHES that has a private one.
@@ -58,6 +59,7 @@ pub(crate) async fn start(
         .data(place.state.join("data"))
         .list_max_age(list_max_age)
         .redactor(redactor.clone())
+        .clock(clock)
         .start()
         .await?;
     for defect in defects.iter().filter_map(|defect| defect.in_mock()) {

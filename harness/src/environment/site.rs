@@ -11,6 +11,7 @@ use harness_cluster::local::{Ports, enclosure};
 use harness_model::OwnArc;
 
 use super::STATE_FOLDER;
+use super::clock::WorldClock;
 use super::error::UpError;
 use crate::run::Order;
 
@@ -125,6 +126,15 @@ impl Site {
             state: self.state.join("ghes-own").join(namespace),
             ledger: order.folder.join("evidence/ledger-own").join(namespace),
         }
+    }
+
+    /// The clock of one scenario's ARC and GHES, in this namespace.
+    pub(crate) fn own_clock(&self, namespace: &str) -> Result<WorldClock, UpError> {
+        let path = self.state.join("clocks").join(namespace);
+        WorldClock::new(path.clone()).map_err(|source| UpError::Files {
+            what: format!("make the clock file {path}"),
+            source,
+        })
     }
 
     /// The common ARC: the guide's release.

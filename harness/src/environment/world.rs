@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use harness_arc::{Controller, Release, Subject};
+use harness_artifacts::CLOCK_VARIABLE;
 use harness_cluster::Process;
 use harness_ghes::Ghes;
-use harness_model::{Event, Exit, OwnArc, Redactor};
+use harness_model::{Event, Exit, OwnArc, Redactor, WallClock};
 use kube::Client;
 use mock_ghes::Hand;
 
+use super::clock::WorldClock;
 use super::error::UpError;
 use super::ghes::{self, GhesSide};
 use super::site::Site;
@@ -24,6 +26,8 @@ pub(crate) struct World {
     controller: Mutex<Option<Arc<Controller>>>,
     /// Whose installation it is, if it is one scenario's.
     release: Option<Release>,
+    /// Set if the scenario moves it.
+    clock: Option<WorldClock>,
     /// Managers that a scenario killed: their end is no fault of the subject's.
     killed: Mutex<BTreeSet<String>>,
 }
@@ -56,6 +60,7 @@ impl World {
             ghes,
             controller: Mutex::new(Some(Arc::new(controller))),
             release: None,
+            clock: None,
             killed: Mutex::default(),
         }
     }
@@ -77,11 +82,17 @@ impl World {
         let defects = environment.defects().into_iter();
         let defects: Vec<Defect> = defects.filter(|defect| defect.turns_red() == check).collect();
         let place = site.own_ghes(order, index, namespace);
+        let clock = match claim.clock {
+            WallClock::Real => None,
+            WallClock::Controlled => Some(site.own_clock(namespace)?),
+        };
+        let ghes_clock = clock.as_ref().map(|clock| clock.ghes().clone());
         let ghes = ghes::start(
             place,
             &[check.to_owned()],
             order.plan.list_max_age,
             redactor,
+            ghes_clock.unwrap_or_default(),
             &defects,
         )
         .await?;
@@ -92,14 +103,17 @@ impl World {
             .filter(|_| !defects.contains(&Defect::SameRelease));
         let parts = &order.parts;
         let version = version.and_then(|version| parts.other_arcs.get(version));
-        let release = Site::own_release(index, namespace, claim);
-        let subject = subject(
-            order,
-            &ghes,
-            release.clone(),
-            version.unwrap_or(&parts.arc),
-            redactor,
-        );
+        let controlled = clock.as_ref().and(parts.controlled_arc.as_ref());
+        let arc = version.or(controlled).unwrap_or(&parts.arc);
+        let mut release = Site::own_release(index, namespace, claim);
+        if let Some(clock) = &clock {
+            let path = clock.path().to_string();
+            release.env.insert(CLOCK_VARIABLE.to_owned(), path);
+        }
+        if defects.contains(&Defect::ZoneLost) {
+            release.env.remove("TZ");
+        }
+        let subject = subject(order, &ghes, release.clone(), arc, redactor);
         let mut arc = harness_arc::prepare(subject).await?;
         for defect in defects {
             arc.change(|manifest| defect.in_manifest(manifest));
@@ -108,6 +122,7 @@ impl World {
             harness_arc::install(arc, &environment.plane, site.enclosed, &site.state, &site.logs).await?;
         Ok(World {
             release: Some(release),
+            clock,
             ..World::new(ghes, controller)
         })
     }
@@ -139,6 +154,11 @@ impl World {
     /// GHES's ledger and faults.
     pub(crate) fn hand(&self) -> &Hand {
         &self.ghes.hand
+    }
+
+    /// Its clock, if the scenario moves it.
+    pub(crate) fn clock(&self) -> Option<&WorldClock> {
+        self.clock.as_ref()
     }
 
     /// The certificate that GHES's own is signed with.

@@ -43,6 +43,8 @@ pub(crate) struct PartPaths {
     pub(crate) cert_manager_chart: Utf8PathBuf,
     /// The ARC under test.
     pub(crate) arc: ArcParts,
+    /// The same with a clock that can be moved, if a check wants it.
+    pub(crate) controlled_arc: Option<ArcParts>,
     /// What it is upgraded to, in a run that does so.
     pub(crate) target: Option<ArcParts>,
     /// Other versions of ARC, for the scenarios that want one.

@@ -25,6 +25,9 @@ const PARTS: [&str; 10] = [
     "cert-manager-chart",
 ];
 
+/// ARC's manager with a clock that can be moved.
+const ARC_CLOCK: &str = "arc-manager-clock";
+
 /// A program and the chart that goes with it.
 const ARC: [&str; 2] = ["arc-manager", "arc-chart"];
 
@@ -50,8 +53,12 @@ pub(crate) fn other_arcs(plan: &Plan, checks: &[Check]) -> BTreeSet<String> {
     wanted.filter(|version| *version != plan.arc).collect()
 }
 
-/// Obtains the parts; a foreign manager is taken as it is.
-pub(crate) async fn provision(plan: &Plan, other_arcs: &BTreeSet<String>) -> anyhow::Result<Provisioned> {
+/// Obtains the parts; a foreign manager is taken as it is. `controlled`: also the manager with a clock that can be moved.
+pub(crate) async fn provision(
+    plan: &Plan,
+    other_arcs: &BTreeSet<String>,
+    controlled: bool,
+) -> anyhow::Result<Provisioned> {
     let resolver = Resolver::open(Options {
         kind_dir: Utf8Path::new(&plan.repository).join("kind"),
         cache_dir: None,
@@ -62,6 +69,9 @@ pub(crate) async fn provision(plan: &Plan, other_arcs: &BTreeSet<String>) -> any
     wanted.push(("arc-chart", Some(plan.arc.as_str())));
     if plan.arc_manager.is_none() {
         wanted.push(("arc-manager", Some(plan.arc.as_str())));
+    }
+    if controlled {
+        wanted.push((ARC_CLOCK, Some(plan.arc.as_str())));
     }
     let progress = harness_artifacts::for_stderr();
     let mut parts = resolver.resolve_all(&wanted, progress.as_ref()).await?;
@@ -136,6 +146,11 @@ impl Provisioned {
         for (version, parts) in &self.other_arcs {
             other_arcs.insert(version.clone(), arc(parts, version)?);
         }
+        let arc = arc(&self.parts, &self.version)?;
+        let controlled_arc = self.parts.get(ARC_CLOCK).map(|resolved| ArcParts {
+            manager: resolved.path.clone(),
+            ..arc.clone()
+        });
         Ok(PartPaths {
             etcd: path("etcd")?,
             kube_apiserver: path("kube-apiserver")?,
@@ -147,7 +162,8 @@ impl Provisioned {
             cert_manager_cainjector: path("cert-manager-cainjector")?,
             cert_manager_webhook: path("cert-manager-webhook")?,
             cert_manager_chart: path("cert-manager-chart")?,
-            arc: arc(&self.parts, &self.version)?,
+            arc,
+            controlled_arc,
             target: self.target.clone(),
             other_arcs,
         })

@@ -11,8 +11,7 @@ use harness_artifacts::ArtifactError;
 use harness_cluster::error_chain;
 use harness_cluster::local::{NODE_GRACE, enclosure};
 use harness_model::{
-    Capability, Check, Claim, Event, Exit, FORMAT, GateFile, INTERRUPT, Line, OutputFormat, Plan, Profile,
-    SkipReason,
+    Check, Claim, Event, Exit, FORMAT, GateFile, INTERRUPT, Line, OutputFormat, Plan, Profile, WallClock,
 };
 use harness_report::{Evidence, LOG_FILE, Style, Summary, broken_lines, earned_exit, usage};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -20,8 +19,8 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::order::{INSIDE, Order};
-use super::provision;
 use super::sinks::{Sinks, complain};
+use super::{capabilities, provision};
 use crate::environment::{STATE_FOLDER, kept};
 use crate::{Defect, Scenario};
 
@@ -189,6 +188,8 @@ async fn carry_out(
     sinks: &mut Sinks,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<()> {
+    let refusal = enclosure::refusal();
+    let clock = capabilities::clock(&checks, &plan, refusal.as_deref());
     sinks.event(Event::RunStarted {
         format: FORMAT,
         run_id: run_id.to_owned(),
@@ -197,12 +198,22 @@ async fn carry_out(
         cluster: "local".to_owned(),
         cluster_reason: plan.cluster_reason.clone(),
         ghes: "mock".to_owned(),
-        clock: "real".to_owned(),
+        clock: clock.to_string(),
         seed: plan.seed,
     })?;
     announce(&plan, sinks)?;
-    let refusal = enclosure::refusal();
-    let checks = planned(checks, refusal.as_deref(), sinks)?;
+    let checks = planned(checks, &plan, refusal.as_deref(), sinks)?;
+    if clock == WallClock::Controlled {
+        let moved = checks.iter().filter(|check| check.moves_its_clock());
+        let moved: Vec<&str> = moved.map(|check| check.id.as_str()).collect();
+        sinks.event(Event::Setting {
+            name: "controlled clock".to_owned(),
+            value: format!(
+                "{}: their own ARC and GHES; everything else is on the real clock",
+                moved.join(", ")
+            ),
+        })?;
+    }
 
     sinks.event(Event::PhaseStarted {
         phase: "real parts".to_owned(),
@@ -210,7 +221,7 @@ async fn carry_out(
     let start = Instant::now();
     let versions = provision::other_arcs(&plan, &checks);
     let provisioned = tokio::select! {
-        provisioned = provision::provision(&plan, &versions) => provisioned?,
+        provisioned = provision::provision(&plan, &versions, clock == WallClock::Controlled) => provisioned?,
         () = interrupts.next() => { sinks.event(Event::Interrupted)?; return Ok(()) }
     };
     for part in provisioned.parts() {
@@ -279,10 +290,15 @@ fn announce(plan: &Plan, sinks: &mut Sinks) -> anyhow::Result<()> {
 }
 
 /// Plans every check, decides the skips, and gives the checks that will run.
-fn planned(checks: Vec<Check>, refusal: Option<&str>, sinks: &mut Sinks) -> anyhow::Result<Vec<Check>> {
+fn planned(
+    checks: Vec<Check>,
+    plan: &Plan,
+    refusal: Option<&str>,
+    sinks: &mut Sinks,
+) -> anyhow::Result<Vec<Check>> {
     let mut run = Vec::new();
     for check in checks {
-        let skip = check.needs.iter().find_map(|need| missing(*need, refusal));
+        let skip = capabilities::skip(&check, plan, refusal);
         sinks.event(Event::CheckPlanned {
             check: check.clone(),
             skip: skip.clone(),
@@ -292,19 +308,6 @@ fn planned(checks: Vec<Check>, refusal: Option<&str>, sinks: &mut Sinks) -> anyh
         }
     }
     Ok(run)
-}
-
-/// What the local cluster with the mock GHES cannot do, and why.
-fn missing(capability: Capability, refusal: Option<&str>) -> Option<SkipReason> {
-    let reason = match (capability, refusal) {
-        (Capability::Ledger | Capability::ForceFault, _) | (Capability::RunPods, None) => return None,
-        (Capability::RunPods, Some(refusal)) => {
-            format!("runner pods need mounts of their own, and user namespaces are refused here: {refusal}")
-        }
-        (Capability::ClockControl, _) => "the clock of this run is real".to_owned(),
-        (Capability::Dind, _) => "the local cluster has no Docker daemon".to_owned(),
-    };
-    Some(SkipReason::Missing { capability, reason })
 }
 
 /// Runs the inner process and takes its lines until it ends.

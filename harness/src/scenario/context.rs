@@ -1,24 +1,25 @@
 //! What a scenario may act on: its namespace, its tenant on GHES, and eyes.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use harness_arc::resources;
-use harness_cluster::{Applier, ApplyError, MetricsError, Process, Sample, scrape};
+use harness_cluster::{Applier, ApplyError, MetricsError, Process, Sample, Seen, eventually, scrape};
 use harness_ghes::Ghes;
 use harness_model::{Event, Exit, Measurement};
 use harness_node::Node;
 use k8s_openapi::api::core::v1::{Event as KubernetesEvent, Taint};
-use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
 use mock_ghes::Hand;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
+use uuid::Uuid;
 
 use super::{Desk, Trail, Unmet};
 use crate::Environment;
-use crate::environment::{Defect, Tenant, World};
+use crate::environment::{Defect, Tenant, World, WorldClock};
 use crate::run::ArcParts;
 
 /// One version of ARC and another.
@@ -31,6 +32,12 @@ pub struct Upgrade {
 
 /// The taint of a scenario's own node, with effect `NoSchedule`.
 pub const OWN_NODE_TAINT: &str = "ghes-harness/own-node";
+
+/// The annotation of an autoscaler that makes ARC reconcile it.
+const RECONCILE: &str = "ghes-harness/reconcile";
+
+/// A reconcile takes milliseconds, unless the machine is busy with something else.
+const RECONCILED_WITHIN: Duration = Duration::from_secs(30);
 
 /// One attempt at one check.
 #[derive(Clone)]
@@ -88,6 +95,54 @@ impl Context {
     #[must_use]
     pub fn hand(&self) -> &Hand {
         self.world.hand()
+    }
+
+    /// The clock of the scenario's own ARC and GHES; only for scenarios that claim a controlled one.
+    ///
+    /// # Errors
+    /// If its clock is the real one.
+    pub fn clock(&self) -> anyhow::Result<&WorldClock> {
+        let clock = self.world.clock();
+        clock.context("this scenario's clock is the real one: it must claim an ARC with a controlled clock")
+    }
+
+    /// Has ARC reconcile this autoscaler, by a change of its annotations, and waits for the end of a reconcile that began after this call. Its
+    /// resync cannot be hurried.
+    ///
+    /// # Errors
+    /// [`harness_cluster::WaitError`] if ARC does not reconcile; the API server's.
+    pub async fn reconcile(&self, autoscaler: &str) -> anyhow::Result<()> {
+        let autoscalers = self.objects(&resources::horizontal_runner_autoscaler());
+        // ARC reconciles one after the other: the first to end may have begun before this call, the second has not.
+        for _ in 0..2 {
+            let before = self.reconciles().await?;
+            let stamp = json!({ "metadata": { "annotations": { RECONCILE: Uuid::now_v7().to_string() } } });
+            autoscalers
+                .patch(autoscaler, &PatchParams::default(), &Patch::Merge(&stamp))
+                .await
+                .with_context(|| format!("annotate the autoscaler {autoscaler}"))?;
+            let awaited = format!("more than {before} reconciles of autoscalers by ARC");
+            eventually(&awaited, RECONCILED_WITHIN, || async {
+                match self.reconciles().await {
+                    Ok(count) if count > before => Seen::Yes(()),
+                    Ok(count) => Seen::NotYet(count.to_string()),
+                    Err(error) => Seen::NotYet(format!("{error:#}")),
+                }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// How many reconciles of autoscalers ARC has ended, well or not, by its own metrics.
+    async fn reconciles(&self) -> Result<f64, MetricsError> {
+        let samples = self.arc_metrics(0).await?;
+        let counted = samples.iter().filter(|sample| {
+            let controller = sample.labels.get("controller");
+            sample.name == "controller_runtime_reconcile_total"
+                && controller.is_some_and(|name| name.starts_with("horizontalrunnerautoscaler"))
+        });
+        Ok(counted.map(|sample| sample.value).sum())
     }
 
     /// cert-manager's and ARC's programs.

@@ -254,7 +254,7 @@ impl Message for Renew {
     type Reply = Option<Renewal>;
 
     fn apply(self, state: &mut State) -> Option<Renewal> {
-        let now = clock::now();
+        let now = state.clock.now();
         let is_it = |job: &&mut Job| {
             job.request_id == self.request
                 && job.conclusion().is_none()
@@ -285,7 +285,7 @@ impl Message for CompleteJob {
     type Reply = ();
 
     fn apply(self, state: &mut State) {
-        let now = clock::now();
+        let now = state.clock.now();
         let Some(job) = state
             .jobs
             .get_mut(&self.job)

@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::wire::TokenSecret;
-use crate::{Defect, World};
+use crate::{Clock, Defect, World};
 
 /// How often the state looks at its clocks.
 const TICK: Duration = Duration::from_secs(1);
@@ -106,6 +106,7 @@ pub(crate) struct State {
     world: Arc<World>,
     secret: TokenSecret,
     redactor: Redactor,
+    clock: Clock,
     tokens: token::Tokens,
     runners: BTreeMap<u64, runner::Runner>,
     /// Ephemeral runners that were removed after their job, while their last poll may still be open.
@@ -136,12 +137,13 @@ fn next(id: &mut u64) -> u64 {
 }
 
 impl State {
-    fn new(world: Arc<World>, secret: TokenSecret, redactor: Redactor) -> Self {
+    fn new(world: Arc<World>, secret: TokenSecret, redactor: Redactor, clock: Clock) -> Self {
         State {
             tokens: token::Tokens::of(&world),
             world,
             secret,
             redactor,
+            clock,
             runners: BTreeMap::new(),
             departed: HashMap::new(),
             sessions: HashMap::new(),
@@ -166,12 +168,13 @@ pub(crate) fn start(
     world: Arc<World>,
     secret: TokenSecret,
     redactor: Redactor,
+    clock: Clock,
     stop: CancellationToken,
 ) -> (StateHandle, JoinHandle<()>) {
     let (envelopes, mut inbox) = mpsc::unbounded_channel::<Envelope>();
     let (revision, revision_seen) = watch::channel(0);
     let (mailbox, mailbox_seen) = watch::channel(0);
-    let mut state = State::new(world, secret, redactor);
+    let mut state = State::new(world, secret, redactor, clock);
     let task = tokio::spawn(async move {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -182,10 +185,14 @@ pub(crate) fn start(
                     Some(envelope) => envelope(&mut state),
                     None => return,
                 },
-                _ = tick.tick() => housekeeping::tick(&mut state, crate::clock::now()),
+                _ = tick.tick() => {
+                    let now = state.clock.now();
+                    housekeeping::tick(&mut state, now);
+                }
             }
             if std::mem::take(&mut state.changed) {
-                queue::assign(&mut state, crate::clock::now());
+                let now = state.clock.now();
+                queue::assign(&mut state, now);
                 state.changed = false;
                 revision.send_modify(|n| *n += 1);
             }

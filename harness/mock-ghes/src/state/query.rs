@@ -13,7 +13,7 @@ impl Message for Runners {
     const CHANGES: bool = false;
 
     fn apply(self, state: &mut State) -> Vec<RunnerView> {
-        let now = clock::now();
+        let now = state.clock.now();
         state
             .runners
             .values()

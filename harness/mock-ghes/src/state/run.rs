@@ -13,7 +13,7 @@ use crate::engine::{
 };
 use crate::view::{CommitView, RunView, Status};
 use crate::wire::random_guid;
-use crate::{Defect, RepositoryName, clock};
+use crate::{Defect, RepositoryName};
 
 /// One run with its current attempt.
 pub(super) struct Run {
@@ -210,7 +210,7 @@ impl Message for StartRun {
     type Reply = Result<RunView, EngineError>;
 
     fn apply(self, state: &mut State) -> Result<RunView, EngineError> {
-        let now = clock::now();
+        let now = state.clock.now();
         let mut context = self.context;
         let of_workflow =
             |run: &&Run| run.repository == self.repository && run.workflow_id == self.workflow_id;
@@ -272,7 +272,7 @@ impl Message for Rerun {
     type Reply = Option<bool>;
 
     fn apply(self, state: &mut State) -> Option<bool> {
-        let now = clock::now();
+        let now = state.clock.now();
         let run = state
             .runs
             .get_mut(&self.run)
@@ -307,7 +307,7 @@ impl Message for CancelRun {
     type Reply = CancelReply;
 
     fn apply(self, state: &mut State) -> CancelReply {
-        let now = clock::now();
+        let now = state.clock.now();
         let Some(run) = state
             .runs
             .get_mut(&self.run)

@@ -88,7 +88,7 @@ impl State {
 
     fn answer(&self, runner: &Runner) -> RunnerAnswer {
         RunnerAnswer {
-            view: self.view_runner(runner, clock::now()),
+            view: self.view_runner(runner, self.clock.now()),
             os_description: runner.os_description.clone(),
             public_key: runner.public_key.clone(),
             client_id: runner.client_id,
@@ -189,7 +189,7 @@ impl Message for AddRunner {
     type Reply = AddRunnerReply;
 
     fn apply(self, state: &mut State) -> AddRunnerReply {
-        let now = clock::now();
+        let now = state.clock.now();
         let given = self.registration;
         if let Some(id) = self.replaces {
             match state.runners.get(&id) {
@@ -285,7 +285,7 @@ impl Message for RemoveRunner {
             None => RemoveReply::NotFound,
             Some(runner) if runner.job.is_some() => RemoveReply::Busy(runner.name.clone()),
             Some(_) => {
-                state.remove_runner(self.id, clock::now());
+                state.remove_runner(self.id, state.clock.now());
                 RemoveReply::Removed
             }
         }

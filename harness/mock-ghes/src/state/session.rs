@@ -177,7 +177,7 @@ impl Message for OpenSession {
     type Reply = Opened;
 
     fn apply(self, state: &mut State) -> Opened {
-        let now = clock::now();
+        let now = state.clock.now();
         let Some(runner) = state.runners.get(&self.runner) else {
             return Opened::NotFound;
         };
@@ -231,7 +231,7 @@ impl Message for CloseSession {
             .get(&self.session)
             .is_some_and(|s| s.runner == self.runner);
         if is_own {
-            state.end_session(self.session, clock::now());
+            state.end_session(self.session, state.clock.now());
         }
         is_own
     }
@@ -269,7 +269,7 @@ impl Message for Poll {
     type Reply = PollReply;
 
     fn apply(self, state: &mut State) -> PollReply {
-        let now = clock::now();
+        let now = state.clock.now();
         if state
             .departed
             .get(&self.runner)
@@ -316,7 +316,7 @@ impl Message for PollClosed {
     type Reply = ();
 
     fn apply(self, state: &mut State) {
-        let now = clock::now();
+        let now = state.clock.now();
         if let Some(session) = state.sessions.get_mut(&self.session) {
             session.open_polls = session.open_polls.saturating_sub(1);
             session.answered = self.answered.then_some(now);
@@ -342,7 +342,7 @@ impl Message for Acknowledge {
             .filter(|s| s.runner == self.runner)
         {
             session.messages.retain(|message| message.id != self.message);
-            session.heard(clock::now());
+            session.heard(state.clock.now());
         }
     }
 }

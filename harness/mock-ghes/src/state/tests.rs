@@ -15,13 +15,14 @@ use super::*;
 use crate::engine::{Conclusion, RunContext, Workflow};
 use crate::view::{CommitView, RunnerView, Status};
 use crate::wire::AgentKey;
-use crate::{RepositoryName, Scope, clock};
+use crate::{Clock, RepositoryName, Scope, clock};
 
 fn state() -> State {
     State::new(
         Arc::new(World::default()),
         TokenSecret::random(),
         Redactor::default(),
+        Clock::default(),
     )
 }
 
@@ -113,11 +114,11 @@ fn start_run(state: &mut State, jobs: &str) -> u64 {
 const ONE_JOB: &str = "  a:\n    runs-on: gpu\n    steps: [{run: \"true\"}]\n";
 
 fn later(seconds: i64) -> Timestamp {
-    clock::later(clock::now(), seconds)
+    clock::later(Timestamp::now(), seconds)
 }
 
 fn assign(state: &mut State) {
-    queue::assign(state, clock::now());
+    queue::assign(state, Timestamp::now());
 }
 
 fn stage(state: &State, job: u64) -> Stage {
@@ -141,7 +142,7 @@ fn an_untaken_job_is_queued_again_after_a_minute() {
     let (runner, session) = listening_runner(&mut state, enterprise(), &["gpu"], true);
     start_run(&mut state, ONE_JOB);
     assign(&mut state);
-    let (before, busy) = (stage(&state, 1), view(&state, runner, clock::now()).busy);
+    let (before, busy) = (stage(&state, 1), view(&state, runner, Timestamp::now()).busy);
 
     housekeeping::tick(&mut state, later(59));
     let still = stage(&state, 1);
@@ -189,7 +190,7 @@ fn a_runner_that_is_not_heard_of_goes_offline_after_a_minute() {
     let (runner, session) = listening_runner(&mut state, enterprise(), &[], false);
 
     let (now, soon, late) = (
-        view(&state, runner, clock::now()),
+        view(&state, runner, Timestamp::now()),
         view(&state, runner, later(55)),
         view(&state, runner, later(65)),
     );
@@ -269,7 +270,7 @@ fn a_job_past_its_timeout_is_cancelled_and_ends_even_if_its_runner_does_not_answ
     assert_eq!(told, ["PipelineAgentJobRequest", "JobCancellation"]);
     assert_eq!(still, Stage::Running);
     assert_eq!(stage(&state, 1), Stage::Finished(Conclusion::Cancelled));
-    assert!(!view(&state, runner, clock::now()).busy);
+    assert!(!view(&state, runner, Timestamp::now()).busy);
 }
 
 #[test]
@@ -387,7 +388,7 @@ fn a_runner_that_deregisters_gives_an_untaken_job_back() {
     state.carry_out(CloseSession { runner, session });
 
     assert_eq!(stage(&state, 1), Stage::Queued);
-    assert!(!view(&state, runner, clock::now()).busy);
+    assert!(!view(&state, runner, Timestamp::now()).busy);
 }
 
 #[tokio::test]
@@ -404,6 +405,7 @@ async fn a_panic_of_the_state_shows_at_its_task() {
         Arc::new(World::default()),
         TokenSecret::random(),
         Redactor::default(),
+        Clock::default(),
         stop,
     );
 

@@ -196,7 +196,7 @@ impl Message for PatchRecords {
     type Reply = ();
 
     fn apply(self, state: &mut State) {
-        let now = clock::now();
+        let now = state.clock.now();
         let Some(job) = state.jobs.get_mut(&self.job) else {
             return;
         };

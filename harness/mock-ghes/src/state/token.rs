@@ -144,7 +144,7 @@ impl Message for Identify {
     const CHANGES: bool = false;
 
     fn apply(self, state: &mut State) -> Identity {
-        let now = clock::now();
+        let now = state.clock.now();
         if let Some(token) = state.tokens.by_value.get(&self.0) {
             if token.expires.is_some_and(|expires| expires <= now) {
                 return Identity::Unknown;
@@ -215,7 +215,9 @@ impl Message for IssueToken {
 
     fn apply(self, state: &mut State) -> (String, Timestamp) {
         let value = random_token("");
-        let expires = clock::now()
+        let expires = state
+            .clock
+            .now()
             .saturating_add(REGISTRATION)
             .unwrap_or(Timestamp::MAX);
         let holder = Holder::Registration {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_server::ConnectionShutdown;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 
 use super::{App, BaseUrl, credentials, rest};
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::fault::FaultKind;
 use crate::ledger::{Ledger, Record};
 use crate::state::{Identify, Identity, Stopped};
@@ -34,7 +34,7 @@ pub(super) async fn gate(State(app): State<App>, request: Request, next: Next) -
         .extensions
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
-    let mut entry = Entry::new(&app.ledger, &parts, route.clone());
+    let mut entry = Entry::new(&app, &parts, route.clone());
     let path = parts.uri.path().to_owned();
 
     let identity = match identify(&app, &parts).await {
@@ -54,7 +54,7 @@ pub(super) async fn gate(State(app): State<App>, request: Request, next: Next) -
     if !path.starts_with(ADMIN)
         && let Some(fault) = app
             .faults
-            .take(parts.method.as_str(), route.as_deref(), &path, clock::now())
+            .take(parts.method.as_str(), route.as_deref(), &path, app.clock.now())
     {
         entry.record.fault = true;
         if let Some(response) = apply(&app, fault, &parts).await {
@@ -160,16 +160,18 @@ async fn apply(app: &App, fault: FaultKind, parts: &Parts) -> Option<Response> {
 /// A record in the making. It is written when it is finished, or when the client leaves before.
 struct Entry {
     ledger: Ledger,
+    clock: Clock,
     began: Instant,
     record: Record,
     written: bool,
 }
 
 impl Entry {
-    fn new(ledger: &Ledger, parts: &Parts, route: Option<String>) -> Self {
+    fn new(app: &App, parts: &Parts, route: Option<String>) -> Self {
+        let ledger = &app.ledger;
         let record = Record {
             sequence: ledger.next_sequence(),
-            at: clock::now(),
+            at: app.clock.now(),
             method: parts.method.to_string(),
             path: ledger.redactor().clean(parts.uri.path()),
             query: parts.uri.query().map(|query| ledger.excerpt(query.as_bytes())),
@@ -190,6 +192,7 @@ impl Entry {
         };
         Entry {
             ledger: ledger.clone(),
+            clock: app.clock.clone(),
             began: Instant::now(),
             record,
             written: false,
@@ -203,7 +206,11 @@ impl Entry {
 
     /// Writes the record and gives the response on. Bodies are whole, so that every answer has a Content-Length.
     async fn finish(mut self, response: Response) -> Response {
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        // The HTTP server would say its own machine's time.
+        if let Ok(date) = HeaderValue::from_str(&clock::http(self.clock.now())) {
+            parts.headers.insert(header::DATE, date);
+        }
         // Bodies come from handlers, out of memory: reading one cannot fail.
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
         self.record.status = Some(parts.status.as_u16());

@@ -17,12 +17,12 @@ use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::World;
 use crate::fault::Faults;
 use crate::git::Repositories;
 use crate::ledger::Ledger;
 use crate::state::{Identity, StateHandle};
 use crate::wire::TokenSecret;
+use crate::{Clock, World};
 
 pub(crate) use gate::UnknownRoute;
 
@@ -38,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) repositories: Repositories,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
+    pub(crate) clock: Clock,
     pub(crate) secret: TokenSecret,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,

@@ -9,11 +9,11 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{ApiError, Reply};
+use crate::Scope;
 use crate::json::text;
 use crate::state::{Identity, Purpose};
 use crate::web::{App, BaseUrl};
 use crate::wire::Grant;
-use crate::{Scope, clock};
 
 pub(super) const PATH: &str = "/api/v3/actions/runner-registration";
 
@@ -41,7 +41,7 @@ async fn register(State(app): State<App>, BaseUrl(base): BaseUrl, identity: Iden
     };
     let token = app
         .secret
-        .mint(&grant, clock::now(), SignedDuration::from_hours(1));
+        .mint(&grant, app.clock.now(), SignedDuration::from_hours(1));
     app.ledger.redactor().learn(&token);
     Ok(Json(json!({
         "url": format!("{base}/_services/pipelines/{}/", scope.tenant()),

@@ -34,7 +34,7 @@ fn signed_text(run: u64, job: u64, expires: i64) -> String {
 
 /// Path and query of a job's log.
 pub(in crate::web) fn signed_log_path(app: &App, run: u64, job: u64) -> String {
-    let expires = clock::later(clock::now(), LIFETIME).as_second();
+    let expires = clock::later(app.clock.now(), LIFETIME).as_second();
     let tag = hmac::sign(&app.log_key, signed_text(run, job, expires).as_bytes());
     let signature = hex(tag.as_ref());
     app.ledger.redactor().learn(&signature);
@@ -56,7 +56,7 @@ async fn log(
     let signature = query.get("urlSignature").map(String::as_str).unwrap_or_default();
     let tag = hmac::sign(&app.log_key, signed_text(run, job, expires).as_bytes());
     let is_genuine = hex(tag.as_ref()) == signature;
-    let is_fresh = Timestamp::from_second(expires).is_ok_and(|end| clock::now() < end);
+    let is_fresh = Timestamp::from_second(expires).is_ok_and(|end| app.clock.now() < end);
     if !is_genuine || !is_fresh {
         return (StatusCode::FORBIDDEN, "the signature is wrong or has expired").into_response();
     }

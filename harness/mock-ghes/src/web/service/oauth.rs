@@ -11,7 +11,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Reply;
-use crate::clock;
 use crate::state::ClientKey;
 use crate::web::App;
 use crate::wire::{Grant, verify_assertion};
@@ -45,7 +44,7 @@ async fn token(State(app): State<App>, Path(client): Path<String>, body: Bytes) 
             "the registration of this client was deleted",
         ));
     };
-    let now = clock::now();
+    let now = app.clock.now();
     if let Err(error) = verify_assertion(
         &key,
         value("client_assertion"),

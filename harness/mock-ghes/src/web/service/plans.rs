@@ -107,8 +107,8 @@ async fn attachment(identity: Identity, Path(params): Params) -> Reply {
     .into_response())
 }
 
-fn log_object(id: usize, path: &str) -> Value {
-    let now = clock::service(clock::now());
+fn log_object(app: &App, id: usize, path: &str) -> Value {
+    let now = clock::service(app.clock.now());
     json!({"id": id, "path": path, "createdOn": now, "lastChangedOn": now, "location": null})
 }
 
@@ -120,7 +120,7 @@ async fn create_log(State(app): State<App>, identity: Identity, Path(params): Pa
         .ask(CreateLog { job })
         .await?
         .ok_or_else(ServiceError::plan_not_found)?;
-    Ok(Json(log_object(id, text(&body, "path"))).into_response())
+    Ok(Json(log_object(&app, id, text(&body, "path"))).into_response())
 }
 
 async fn append_log(State(app): State<App>, identity: Identity, Path(params): Params, body: Bytes) -> Reply {
@@ -142,7 +142,7 @@ async fn append_log(State(app): State<App>, identity: Identity, Path(params): Pa
             message,
         ));
     }
-    Ok(Json(log_object(log, "")).into_response())
+    Ok(Json(log_object(&app, log, "")).into_response())
 }
 
 /// `JobCompleted` is the authoritative end of a job; other events are acknowledged.

@@ -148,7 +148,12 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         .into());
     }
     words::check_go_duration(&e2e.sync_period)?;
-    let arc = pins::arc_version(&pins::read(root)?, e2e.arc.as_deref())?;
+    let pins = pins::read(root)?;
+    let arc = pins::arc_version(&pins, e2e.arc.as_deref())?;
+    let clock = match e2e.clock {
+        Clock::Controlled if pins::has_controlled_clock(&pins, &arc) => WallClock::Controlled,
+        Clock::Controlled | Clock::Real => WallClock::Real,
+    };
     let arc_manager = e2e
         .arc_manager
         .as_deref()
@@ -179,10 +184,7 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         arc_webhook_server,
         upgrade: None,
         sync_period: e2e.sync_period.clone(),
-        clock: match e2e.clock {
-            Clock::Real => WallClock::Real,
-            Clock::Controlled => WallClock::Controlled,
-        },
+        clock,
         keep: e2e.keep,
         offline: e2e.offline,
         out,
@@ -253,8 +255,10 @@ mod tests {
     fn repository() -> Utf8TempDir {
         let root = Utf8TempDir::new().expect("a temporary folder");
         fs_err::create_dir(root.path().join("kind")).expect("the folder is ours");
-        let pins = "[[part]]\nname = \"arc-manager\"\nversion = \"v0.27.6\"\ndefault = true\n";
-        fs_err::write(root.path().join("kind/versions.toml"), pins).expect("the folder is ours");
+        let pins = ["arc-manager", "arc-manager-clock"].map(|name| {
+            format!("[[part]]\nname = \"{name}\"\nversion = \"v0.27.6\"\ndefault = true\nmodule = \"arc\"\n")
+        });
+        fs_err::write(root.path().join("kind/versions.toml"), pins.concat()).expect("the folder is ours");
         root
     }
 

@@ -23,7 +23,7 @@ pub struct Args {
 enum Command {
     /// Compute and record the SHA-256 of releases that have none, in kind/versions.toml.
     Lock {
-        /// Parts to lock; all unlocked ones if none is named.
+        /// Parts to lock, as NAME or NAME@VERSION; all unlocked ones if none is named.
         parts: Vec<String>,
     },
     /// Show every pinned part: version, state, size and where it is.

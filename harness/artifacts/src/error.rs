@@ -43,10 +43,18 @@ pub enum ArtifactError {
     Unlocked {
         /// Name and version.
         part: String,
-        /// Name alone.
+        /// Name alone, with the version unless it is the default one: `arc-chart@v0.27.5`.
         name: String,
         /// The release.
         url: String,
+    },
+    /// This version cannot be had here; others can.
+    #[error("{cause}; what can be had: {versions}")]
+    OtherVersions {
+        /// Why this one cannot.
+        cause: Box<ArtifactError>,
+        /// Those that can.
+        versions: String,
     },
     /// There is nothing to lock.
     #[error(
@@ -228,6 +236,7 @@ impl ArtifactError {
             | ArtifactError::UnknownVersion { .. }
             | ArtifactError::NoRelease { .. }
             | ArtifactError::Foreign { .. } => Exit::Usage,
+            ArtifactError::OtherVersions { cause, .. } => cause.exit(),
             _ => Exit::Environment,
         }
     }

@@ -1,7 +1,7 @@
 //! Where the real parts come from: `(part, version, platform) → path and origin`.
 //!
 //! Sources, in this order: the cache (shared by every checkout of this machine), the release whose SHA-256 is recorded in
-//! `kind/versions.toml`, a build from the Go module pinned under `kind/modules`. Nothing here trusts bytes that no digest
+//! `kind/versions.toml` (a file, or an image of a registry), a build from the Go module pinned under `kind/modules`. Nothing here trusts bytes that no digest
 //! vouches for, and nothing here starts a part or knows what it is for.
 //!
 //! [`Resolver`] is the entry; [`lock`] and [`list`] are the verbs behind `cargo xtask artifacts`, [`cli`] their command line.
@@ -14,6 +14,7 @@ mod digest;
 mod error;
 mod foreign;
 mod go;
+mod image;
 mod list;
 mod lock;
 mod pins;

@@ -24,6 +24,8 @@ pub struct Locked {
 
 /// Downloads the releases of `names` (of all parts, if empty) that have no digest for this platform yet, and records it.
 ///
+/// A name is `etcd`, for its default version, or `etcd@v3.6.13`. Of an image only the manifest is asked for.
+///
 /// Each digest is written as soon as it is known. `today` stands in its comment, for example `2026-11-24`.
 ///
 /// # Errors
@@ -49,7 +51,7 @@ pub async fn lock(
         let (detail, seen) = tokio::sync::watch::channel(String::new());
         let work = async {
             let workspace = resolver.cache.workspace("lock", &pin.label(), || ()).await?;
-            release::download(pin, resolver.platform, workspace.path(), &detail).await
+            release::digest(pin, resolver.platform, workspace.path(), &detail).await
         };
         let file = watched(&plan.step(index), progress, seen, work).await?;
         record(
@@ -72,8 +74,13 @@ pub async fn lock(
 
 fn unlocked<'a>(resolver: &'a Resolver, names: &[String]) -> Result<Vec<&'a Pin>, ArtifactError> {
     let pins = &resolver.pins;
+    let mut asked = Vec::new();
     for name in names {
-        let pin = pins.select(name, None)?;
+        let pin = match name.split_once('@') {
+            Some((name, version)) => pins.select(name, Some(version))?,
+            None => pins.select(name, None)?,
+        };
+        asked.push(pin.label());
         if pin.release.is_none() {
             let module = pin
                 .source
@@ -87,7 +94,7 @@ fn unlocked<'a>(resolver: &'a Resolver, names: &[String]) -> Result<Vec<&'a Pin>
             });
         }
     }
-    let asked = |pin: &&Pin| names.is_empty() || names.contains(&pin.name);
+    let asked = |pin: &&Pin| names.is_empty() || asked.contains(&pin.label());
     let open = |pin: &&Pin| pin.release.is_some() && pin.release_digest(resolver.platform).is_none();
     Ok(pins.parts.iter().filter(asked).filter(open).collect())
 }
@@ -166,6 +173,7 @@ mod tests {
             name: "a".into(),
             version: "1".into(),
             default: true,
+            chart: None,
             source: None,
             release: None,
         };

@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use crate::digest::is_sha256;
-use crate::{ArtifactError, Platform};
+use crate::{ArtifactError, Platform, image};
 
 /// The name of the table of pins within `kind/`.
 pub(crate) const FILE: &str = "versions.toml";
@@ -47,6 +47,8 @@ pub struct Pin {
     pub version: String,
     /// Whether this version is meant when none is named.
     pub default: bool,
+    /// Set for charts: which one of what carries it, and how it is assembled.
+    pub chart: Option<ChartPin>,
     /// How it is made from a Go module, if it can be.
     pub source: Option<Source>,
     /// Its release, if there is one.
@@ -69,8 +71,6 @@ pub enum Source {
     Chart {
         /// Key of [`Pins::modules`].
         module: String,
-        /// Which, and how.
-        chart: ChartPin,
     },
 }
 
@@ -79,16 +79,16 @@ impl Source {
     #[must_use]
     pub fn module(&self) -> &str {
         match self {
-            Source::Program { module, .. } | Source::Chart { module, .. } => module,
+            Source::Program { module, .. } | Source::Chart { module } => module,
         }
     }
 }
 
-/// A Helm chart within a Go module.
+/// A Helm chart within a Go module or a release archive.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChartPin {
-    /// Folder within the module.
+    /// Folder within the module or the archive.
     pub folder: Utf8PathBuf,
     /// The chart's own version.
     pub version: String,
@@ -100,15 +100,15 @@ pub struct ChartPin {
     pub crds: Option<Utf8PathBuf>,
 }
 
-/// A released file.
+/// A released file, or a released image.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleasePin {
-    /// Address, with `{version}`, `{os}` and `{arch}` to fill in.
+    /// Address, with `{version}`, `{os}` and `{arch}` to fill in; `oci://` and the image's name for one in a registry.
     url: String,
-    /// Path of the program within the `.tar.gz`; absent if the file is the program.
+    /// Path of the program within the `.tar.gz` or the image; absent if the file is the program.
     member: Option<String>,
-    /// Hex SHA-256 of the file, by platform.
+    /// Hex SHA-256 of the file, or of the image's manifest, by platform.
     #[serde(default)]
     sha256: BTreeMap<String, String>,
 }
@@ -123,16 +123,15 @@ impl Pin {
     /// The version that reports name: for a chart its own, else the part's.
     #[must_use]
     pub fn reported_version(&self) -> &str {
-        self.chart().map_or(&self.version, |chart| &chart.version)
+        self.chart.as_ref().map_or(&self.version, |chart| &chart.version)
     }
 
-    /// Set for charts.
+    /// Whether its release is an image of a registry.
     #[must_use]
-    pub fn chart(&self) -> Option<&ChartPin> {
-        match &self.source {
-            Some(Source::Chart { chart, .. }) => Some(chart),
-            _ => None,
-        }
+    pub fn is_image(&self) -> bool {
+        self.release
+            .as_ref()
+            .is_some_and(|release| release.url.starts_with(image::SCHEME))
     }
 
     /// The release's address for a platform.
@@ -326,16 +325,15 @@ impl TryFrom<Entry> for Pin {
                 "{name} {version} cannot have a controlled clock: only a program that is always built can"
             ));
         }
-        let source = match (kind, module, package, chart) {
+        let source = match (kind, module, package, &chart) {
             (Kind::Program, Some(module), Some(package), None) => Some(Source::Program {
                 module,
                 package,
                 clock,
             }),
             (Kind::Program, None, None, None) if release.is_some() => None,
-            (Kind::Chart, Some(module), None, Some(chart)) if release.is_none() => {
-                Some(Source::Chart { module, chart })
-            }
+            (Kind::Chart, Some(module), None, Some(_)) if release.is_none() => Some(Source::Chart { module }),
+            (Kind::Chart, None, None, Some(_)) if release.is_some() => None,
             (Kind::Program, ..) => {
                 return Err(format!(
                     "program {name} {version} needs `module` with `package`, or `release`, or both"
@@ -343,17 +341,29 @@ impl TryFrom<Entry> for Pin {
             }
             (Kind::Chart, ..) => {
                 return Err(format!(
-                    "chart {name} {version} needs `module` and `chart`, and nothing else"
+                    "chart {name} {version} needs `chart` and either `module` or `release`, and nothing else"
                 ));
             }
         };
-        Ok(Pin {
+        let pin = Pin {
             name,
             version,
             default,
+            chart,
             source,
             release,
-        })
+        };
+        let has_member = pin
+            .release
+            .as_ref()
+            .is_some_and(|release| release.member.is_some());
+        if pin.is_image() && (pin.chart.is_some() || !has_member) {
+            return Err(format!(
+                "{}: only a program can be taken from an image, and `member` must name it there",
+                pin.label()
+            ));
+        }
+        Ok(pin)
     }
 }
 
@@ -426,7 +436,7 @@ mod tests {
 
         assert_eq!(
             error.to_string(),
-            "arc-manager v9.9.9 is not pinned in kind/versions.toml; there is: v0.27.6, v0.27.3, v0.27.1"
+            "arc-manager v9.9.9 is not pinned in kind/versions.toml; there is: v0.27.6, v0.27.3, v0.27.1, v0.27.5, v0.27.4"
         );
         assert_eq!(error.exit(), harness_model::Exit::Usage);
     }
@@ -455,6 +465,10 @@ mod tests {
                 "program a 1 needs `module` with `package`, or `release`, or both",
             ),
             (format!("{program}{release}"), "a has 0 default versions, not one"),
+            (
+                format!("{program}[part.release]\nurl = \"oci://127.0.0.1/a\"\n"),
+                "a 1: only a program can be taken from an image, and `member` must name it there",
+            ),
             (
                 format!("{program}module = \"m\"\npackage = \".\"\n"),
                 "a 1 names a module `m` that is not there",

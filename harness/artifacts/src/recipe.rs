@@ -9,7 +9,7 @@ use camino::Utf8Path;
 
 use crate::clock;
 use crate::digest::Hasher;
-use crate::{ArtifactError, Pin, Pins, Platform, Source};
+use crate::{ArtifactError, ChartPin, Pin, Pins, Platform, Source};
 
 /// Changes when the way of building changes in a manner that the pins do not show.
 const GENERATION: &str = "1";
@@ -58,19 +58,7 @@ impl Recipes {
                     hasher.field(field.as_bytes());
                 }
             }
-            Source::Chart { chart, .. } => {
-                let crds = chart.crds.as_deref().map_or("", Utf8Path::as_str);
-                let template = chart.template.as_deref().unwrap_or_default();
-                for field in [
-                    chart.folder.as_str(),
-                    &chart.version,
-                    &chart.app_version,
-                    template,
-                    crds,
-                ] {
-                    hasher.field(field.as_bytes());
-                }
-            }
+            Source::Chart { .. } => hash_chart(&mut hasher, pin.chart.as_ref()?),
         }
         Some(short(hasher))
     }
@@ -87,7 +75,24 @@ pub(crate) fn of_release(pin: &Pin, platform: Platform) -> Option<String> {
     ] {
         hasher.field(field.as_bytes());
     }
+    if let Some(chart) = &pin.chart {
+        hash_chart(&mut hasher, chart);
+    }
     Some(short(hasher))
+}
+
+fn hash_chart(hasher: &mut Hasher, chart: &ChartPin) {
+    let crds = chart.crds.as_deref().map_or("", Utf8Path::as_str);
+    let template = chart.template.as_deref().unwrap_or_default();
+    for field in [
+        chart.folder.as_str(),
+        &chart.version,
+        &chart.app_version,
+        template,
+        crds,
+    ] {
+        hasher.field(field.as_bytes());
+    }
 }
 
 /// 16 hex digits keep folder names readable; two recipes of one version do not meet by chance.

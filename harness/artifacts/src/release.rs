@@ -1,4 +1,4 @@
-//! Downloads a release, refuses every file but the recorded one, and takes the program out of it.
+//! Downloads a release, refuses every file but the recorded one, and takes the program or the chart out of it.
 //!
 //! One attempt: where a part can also be built, the resolver goes on with that.
 
@@ -14,16 +14,17 @@ use tokio::sync::watch;
 
 use crate::digest::Hasher;
 use crate::error::innermost;
-use crate::{ArtifactError, Pin, Platform};
+use crate::{ArtifactError, ChartPin, Pin, Platform, chart, image};
 
 /// To reach a server at all.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// Without a single byte.
-const STALLED: Duration = Duration::from_secs(30);
+pub(crate) const STALLED: Duration = Duration::from_secs(30);
 
-/// A downloaded file.
+/// A downloaded file, or what was taken from an image.
 #[derive(Debug)]
 pub(crate) struct Download {
+    /// Empty if only a digest was asked for.
     pub(crate) path: Utf8PathBuf,
     pub(crate) url: String,
     pub(crate) sha256: String,
@@ -31,8 +32,21 @@ pub(crate) struct Download {
     pub(crate) size: u64,
 }
 
-/// Downloads the release of `pin` into the folder `into`, whatever its digest is.
-pub(crate) async fn download(
+/// The digest of the release of `pin`, whatever it is: of the file, downloaded into `into`, or of the image's manifest.
+pub(crate) async fn digest(
+    pin: &Pin,
+    platform: Platform,
+    into: &Utf8Path,
+    detail: &watch::Sender<String>,
+) -> Result<Download, ArtifactError> {
+    if pin.is_image() {
+        image::manifest(pin, platform, detail).await
+    } else {
+        download(pin, platform, into, detail).await
+    }
+}
+
+async fn download(
     pin: &Pin,
     platform: Platform,
     into: &Utf8Path,
@@ -101,13 +115,20 @@ pub(crate) async fn download(
     })
 }
 
-/// Downloads the release of `pin`, checks it against the recorded digest and leaves the program, executable, in `into`.
-pub(crate) async fn program(
+/// Downloads the release of `pin`, checks it against the recorded digest and leaves the part in `into`: an executable program,
+/// or a chart's folder.
+pub(crate) async fn part(
     pin: &Pin,
     platform: Platform,
     into: &Utf8Path,
     detail: &watch::Sender<String>,
 ) -> Result<(Utf8PathBuf, Download), ArtifactError> {
+    let program = into.join(&pin.name);
+    if pin.is_image() {
+        let taken = image::program(pin, platform, into, &program, detail).await?;
+        make_executable(&pin.label(), &program)?;
+        return Ok((program, taken));
+    }
     let expected = pin
         .release_digest(platform)
         .expect("only called for locked parts")
@@ -122,16 +143,40 @@ pub(crate) async fn program(
             got: download.sha256,
         });
     }
-    let (label, member) = (pin.label(), pin.release_member(platform));
-    let program = into.join(&pin.name);
+    let (label, member, chart) = (pin.label(), pin.release_member(platform), pin.chart.clone());
     let unpack = {
-        let (archive, program, url) = (download.path.clone(), program.clone(), download.url.clone());
-        move || place(&label, &url, &archive, member.as_deref(), &program)
+        let (archive, url) = (download.path.clone(), download.url.clone());
+        move || match chart {
+            Some(chart) => place_chart(&label, &url, &archive, &chart, &program),
+            None => place(&label, &url, &archive, member.as_deref(), &program).map(|()| program),
+        }
     };
-    tokio::task::spawn_blocking(unpack)
+    let made = tokio::task::spawn_blocking(unpack)
         .await
         .expect("unpacking does not panic")?;
-    Ok((program, download))
+    Ok((made, download))
+}
+
+/// The chart of an archive as Helm packages it, assembled below `into`.
+fn place_chart(
+    part: &str,
+    url: &str,
+    archive: &Utf8Path,
+    chart: &ChartPin,
+    into: &Utf8Path,
+) -> Result<Utf8PathBuf, ArtifactError> {
+    let unpacked = into.join("unpacked");
+    let file = fs::File::open(archive).map_err(|e| ArtifactError::file(part, "read", archive, &e))?;
+    // `unpack` refuses paths that lead out of the folder.
+    tar::Archive::new(flate2::read::GzDecoder::new(file))
+        .unpack(&unpacked)
+        .map_err(|e| ArtifactError::Archive {
+            part: part.to_owned(),
+            url: url.to_owned(),
+            member: chart.folder.to_string(),
+            cause: innermost(&e),
+        })?;
+    chart::assemble(part, chart, &unpacked, into)
 }
 
 fn place(
@@ -167,5 +212,10 @@ fn place(
             io::copy(&mut entry, &mut out).map_err(|e| failed(&e))?;
         }
     }
-    fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).map_err(|e| failed(&e))
+    make_executable(part, program)
+}
+
+fn make_executable(part: &str, program: &Utf8Path) -> Result<(), ArtifactError> {
+    fs::set_permissions(program, std::fs::Permissions::from_mode(0o755))
+        .map_err(|e| ArtifactError::file(part, "make executable", program, &e))
 }

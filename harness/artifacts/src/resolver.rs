@@ -219,7 +219,7 @@ impl Resolver {
             let builds = batch
                 .pins
                 .iter()
-                .any(|pin| pin.chart().is_none() && !self.downloads(pin));
+                .any(|pin| pin.chart.is_none() && !self.downloads(pin));
             let module = self.pins.module_of(batch.pins[0]).filter(|_| builds);
             batch.usual = module.map_or(0, |module| module.first_build_seconds);
         }
@@ -258,13 +258,13 @@ impl Resolver {
                                 refusal = Some(cause);
                                 to_build.push(*pin);
                             }
-                            None => return Err(e),
+                            None => return Err(self.with_other_versions(pin, e)),
                         },
                     }
                 } else if pin.source.is_some() {
                     to_build.push(*pin);
                 } else {
-                    return Err(self.no_source(pin));
+                    return Err(self.with_other_versions(pin, self.no_source(pin)));
                 }
             }
             if !to_build.is_empty() {
@@ -279,7 +279,11 @@ impl Resolver {
     }
 
     fn no_source(&self, pin: &Pin) -> ArtifactError {
-        let (part, name) = (pin.label(), pin.name.clone());
+        let part = pin.label();
+        let name = match pin.default {
+            true => pin.name.clone(),
+            false => format!("{}@{}", pin.name, pin.version),
+        };
         let url = pin.release_url(self.platform).unwrap_or_default();
         match pin.release_digest(self.platform) {
             Some(_) => ArtifactError::Offline {
@@ -290,13 +294,31 @@ impl Resolver {
         }
     }
 
+    /// The error, with the versions of the same part that need neither this download nor this digest.
+    fn with_other_versions(&self, pin: &Pin, cause: ArtifactError) -> ArtifactError {
+        let of_network = network_cause(&cause).is_some() || matches!(cause, ArtifactError::Unlocked { .. });
+        let there = self
+            .pins
+            .parts
+            .iter()
+            .filter(|other| other.name == pin.name && other.source.is_some());
+        let versions: Vec<&str> = there.map(|other| other.version.as_str()).collect();
+        if !of_network || versions.is_empty() {
+            return cause;
+        }
+        ArtifactError::OtherVersions {
+            cause: Box::new(cause),
+            versions: versions.join(", "),
+        }
+    }
+
     async fn download(
         &self,
         pin: &Pin,
         workspace: &Workspace,
         detail: &watch::Sender<String>,
     ) -> Result<Found, ArtifactError> {
-        let (made, file) = release::program(pin, self.platform, workspace.path(), detail).await?;
+        let (made, file) = release::part(pin, self.platform, workspace.path(), detail).await?;
         let recipe = recipe::of_release(pin, self.platform).expect("only locked releases are downloaded");
         let origin = Origin::Release {
             url: file.url,
@@ -367,7 +389,8 @@ impl Resolver {
             detail.send_replace(format!("putting {} into the cache", pin.name));
             let made = workspace.path().join(&pin.name);
             let made = match &pin.source {
-                Some(Source::Chart { chart: pinned, .. }) => {
+                Some(Source::Chart { .. }) => {
+                    let pinned = pin.chart.as_ref().expect("checked when the pins were read");
                     let module_dir = go.module_dir(&job, module).await?;
                     let into = fresh_dir(&what, workspace, &format!("chart-{}", pin.name))?;
                     chart::assemble(&pin.label(), pinned, &module_dir, &into)?
@@ -425,7 +448,7 @@ fn answer(pin: &Pin, found: Found, made_in: Option<f64>) -> Resolved {
     Resolved {
         path: found.path,
         part,
-        chart: pin.chart().cloned(),
+        chart: pin.chart.clone(),
         cached: made_in.is_none(),
         seconds: made_in.unwrap_or(0.0),
     }

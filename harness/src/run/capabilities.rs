@@ -27,7 +27,7 @@ fn missing(capability: Capability, plan: &Plan, refusal: Option<&str>) -> Option
             format!("runner pods need mounts of their own, and user namespaces are refused here: {refusal}")
         }
         (Capability::ClockControl, _) if plan.clock == WallClock::Real => {
-            "--clock real: no clock of this run is moved".to_owned()
+            "no clock of this run is moved: --clock real, or an ARC that is not built here".to_owned()
         }
         (Capability::ClockControl, _) if plan.arc_manager.is_some() => {
             "a foreign manager runs on the real clock".to_owned()
@@ -84,7 +84,7 @@ mod tests {
             (
                 plan(WallClock::Real, None),
                 None,
-                Some("--clock real: no clock of this run is moved"),
+                Some("no clock of this run is moved: --clock real, or an ARC that is not built here"),
             ),
             (
                 plan(WallClock::Controlled, Some("./manager")),

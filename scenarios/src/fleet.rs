@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use harness::Context;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
-use harness::ghes::Runner;
+use harness::ghes::{Runner, Scope};
 use kube::api::ListParams;
 
 /// Long against the few seconds that each step takes.
@@ -60,6 +60,32 @@ pub(crate) async fn await_another(context: &Context, known: &BTreeSet<String>) -
     )
     .await?;
     Ok(name)
+}
+
+/// Waits until ARC has listed the scope's runners so many times more, as it does at each reconcile of an autoscaler that counts busy ones.
+pub(crate) async fn await_listed(context: &Context, scope: &Scope, times: usize) -> anyhow::Result<()> {
+    let path = format!("/api/v3/{scope}/actions/runners");
+    let listed = || {
+        let by_arc = |agent: &String| agent.starts_with("actions-runner-controller");
+        let requests = context.hand().ledger().requests_to(&path);
+        let requests = requests.iter().filter(|request| request.method == "GET");
+        requests
+            .filter(|request| request.user_agent.as_ref().is_some_and(by_arc))
+            .count()
+    };
+    let before = listed();
+    eventually(
+        &format!("{times} more requests of ARC for {path}"),
+        DEADLINE,
+        || async {
+            match listed() - before {
+                more if more >= times => Seen::Yes(()),
+                more => Seen::NotYet(more.to_string()),
+            }
+        },
+    )
+    .await?;
+    Ok(())
 }
 
 /// Runners in a line, with what GHES says of each.

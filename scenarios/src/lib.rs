@@ -14,8 +14,11 @@ mod overrides_year;
 mod pods;
 mod quickstart;
 mod registration;
+mod rollout;
 mod scaling;
 mod table;
+mod thresholds;
+mod trust;
 mod upgrade;
 mod verify_install;
 mod visit;
@@ -42,6 +45,7 @@ pub static CATALOGUE: &[Scenario] = &[
     metrics::PERCENTAGE_RUNNERS_BUSY,
     outage::CONTROLLER,
     outage::RUNNER,
+    trust::CONTROLLER,
     failover::LEADER,
     upgrade::DEFINITIONS_FIRST,
     pods::IDLE_DELETED,
@@ -49,6 +53,9 @@ pub static CATALOGUE: &[Scenario] = &[
     node_lost::LOST,
     ephemeral::VOLUME,
     scaling::ADJUSTMENT,
+    thresholds::EXACT,
+    thresholds::ZERO,
+    rollout::TEMPLATE,
     scaling::BUSY_SURVIVE,
     // Runs alone: last, so that nothing waits for it.
     scaling::LADDER,

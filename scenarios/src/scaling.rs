@@ -182,7 +182,7 @@ async fn adjustment(context: Context) -> anyhow::Result<()> {
 }
 
 /// The guide's autoscaler in the scenario's namespace, with the shortened delay and without the override, whose weekend is any weekend.
-fn autoscaler(context: &Context) -> Value {
+pub(crate) fn autoscaler(context: &Context) -> Value {
     let mut manifest = fixtures::in_namespace(fixtures::horizontal_runner_autoscaler(), context.namespace());
     manifest["spec"]["scaleDownDelaySecondsAfterScaleOut"] = json!(DELAY.as_secs());
     if let Some(spec) = manifest["spec"].as_object_mut() {
@@ -192,7 +192,7 @@ fn autoscaler(context: &Context) -> Value {
 }
 
 /// Applies the autoscaler, and records what it wants from its beginning.
-async fn autoscale(context: &Context, manifest: &Value) -> anyhow::Result<Trail> {
+pub(crate) async fn autoscale(context: &Context, manifest: &Value) -> anyhow::Result<Trail> {
     let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
     let trail = context.trail(
         &resources::horizontal_runner_autoscaler(),

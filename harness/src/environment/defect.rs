@@ -68,11 +68,23 @@ pub enum Defect {
     ZoneLost,
     /// The autoscaler's override ends for good after half a year.
     LapsedOverride,
+    /// The autoscaler scales out a little above the threshold that the check counts on.
+    HighThreshold,
+    /// The autoscaler scales in at the threshold that the check counts on.
+    WideThreshold,
+    /// GHES does not let ARC list workflow runs.
+    RunsForbidden,
+    /// The autoscaler never wants less than one runner.
+    FloorOfOne,
+    /// GHES does not let ARC remove runners of a scope.
+    StuckRollout,
+    /// The manager that should not trust GHES does.
+    Trusted,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 29] = [
+    pub const ALL: [Defect; 35] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -103,6 +115,12 @@ impl Defect {
         Defect::LapsedOverride,
         // Here, since the run that it falls into by this place has no ARC of a check's own.
         Defect::ThirdIdle,
+        Defect::HighThreshold,
+        Defect::WideThreshold,
+        Defect::RunsForbidden,
+        Defect::FloorOfOne,
+        Defect::StuckRollout,
+        Defect::Trusted,
     ];
 
     /// As `--defect` takes it.
@@ -138,6 +156,12 @@ impl Defect {
             Defect::SameRelease => "same-release",
             Defect::ZoneLost => "zone-lost",
             Defect::LapsedOverride => "lapsed-override",
+            Defect::HighThreshold => "high-threshold",
+            Defect::WideThreshold => "wide-threshold",
+            Defect::RunsForbidden => "runs-forbidden",
+            Defect::FloorOfOne => "floor-of-one",
+            Defect::StuckRollout => "stuck-rollout",
+            Defect::Trusted => "trusted",
         }
     }
 
@@ -176,6 +200,12 @@ impl Defect {
             Defect::LapsedOverride => "the autoscaler's override ends for good after half a year",
             Defect::SameRelease => "in place of the previous release of ARC the tested one runs",
             Defect::ThirdIdle => "GHES shows the third busy runner of a scope as idle",
+            Defect::HighThreshold => "the autoscaler scales out only above 76 % busy",
+            Defect::WideThreshold => "the autoscaler scales in below 38 % busy, which 3 of 8 are",
+            Defect::RunsForbidden => "GHES answers 403 to a list of workflow runs",
+            Defect::FloorOfOne => "the autoscaler has minReplicas 1 in place of 0",
+            Defect::StuckRollout => "GHES answers 403 to a removal, also of the old template's runner",
+            Defect::Trusted => "the manager that should not know GHES's certificate authority knows it",
         }
     }
 
@@ -209,6 +239,10 @@ impl Defect {
             Defect::RepeatLeg => "ephemeral::volume",
             Defect::LargeAdjustment => "scaling::adjustment",
             Defect::BusyForbidden => "scaling::busy-survive",
+            Defect::HighThreshold | Defect::WideThreshold => "scaling::thresholds",
+            Defect::RunsForbidden | Defect::FloorOfOne => "scaling::zero-trap",
+            Defect::StuckRollout => "rollout::template",
+            Defect::Trusted => "trust::controller",
         }
     }
 
@@ -291,6 +325,19 @@ impl Defect {
                     rule["untilTime"] = json!(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
                 }
             }
+            Defect::HighThreshold if kind == "HorizontalRunnerAutoscaler" => {
+                if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {
+                    *threshold = json!("0.76");
+                }
+            }
+            Defect::WideThreshold if kind == "HorizontalRunnerAutoscaler" => {
+                if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleDownThreshold") {
+                    *threshold = json!("0.38");
+                }
+            }
+            Defect::FloorOfOne if kind == "HorizontalRunnerAutoscaler" => {
+                manifest["spec"]["minReplicas"] = json!(1);
+            }
             Defect::EagerAutoscaler if kind == "HorizontalRunnerAutoscaler" => {
                 if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {
                     *threshold = json!("0.5");
@@ -303,14 +350,26 @@ impl Defect {
     /// The mock's fault, if it is one: of its check's own enterprise alone, since ARC asks for the same in any check.
     pub(crate) fn in_answers(self) -> Option<FaultRule> {
         let Tenant { name } = Tenant::of(self.turns_red());
-        let (what, method, kind) = match self {
-            Defect::BusyForbidden => ("*", "DELETE", FaultKind::Status(403)),
+        let runners = format!("enterprises/{name}/actions/runners");
+        let (target, method, kind) = match self {
+            Defect::BusyForbidden | Defect::StuckRollout => {
+                (format!("{runners}/*"), "DELETE", FaultKind::Status(403))
+            }
             // The first rule that matches applies, so that the check's own never does.
-            Defect::LeakyOutage => ("registration-token", "POST", FaultKind::Delay(0)),
+            Defect::LeakyOutage => (
+                format!("{runners}/registration-token"),
+                "POST",
+                FaultKind::Delay(0),
+            ),
+            Defect::RunsForbidden => (
+                format!("repos/{name}/quickstart/actions/runs"),
+                "GET",
+                FaultKind::Status(403),
+            ),
             _ => return None,
         };
         Some(FaultRule {
-            target: format!("/api/v3/enterprises/{name}/actions/runners/{what}"),
+            target: format!("/api/v3/{target}"),
             method: Some(method.to_owned()),
             kind,
             count: None,

@@ -113,6 +113,9 @@ impl World {
         if defects.contains(&Defect::ZoneLost) {
             release.env.remove("TZ");
         }
+        if defects.contains(&Defect::Trusted) {
+            release.env.remove("SSL_CERT_FILE");
+        }
         let subject = subject(order, &ghes, release.clone(), arc, redactor);
         let mut arc = harness_arc::prepare(subject).await?;
         for defect in defects {

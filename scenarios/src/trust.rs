@@ -1,0 +1,107 @@
+//! A GHES whose certificate the controller does not trust.
+//!
+//! Source: ARC's documentation on GHES: a certificate authority of one's own must be given to the controller. Not covered: a runner, or git,
+//! that does not trust it; an expired certificate, or one for another name.
+
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use harness::cluster::{Seen, eventually};
+use harness::model::{Capability, Check, Claim, OwnArc, Profile};
+use harness::{Context, Scenario, expect};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::ListParams;
+
+use crate::fleet;
+
+pub(crate) const CONTROLLER: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "trust::controller".into(),
+        claim: "a controller without the certificate authority of GHES sends it no request, makes no pod, and puts a Warning event on the \
+                Runner"
+            .into(),
+        grounds: "ARC's documentation on GHES: its certificate authority must be given to the controller; event FailedUpdateRegistrationToken"
+            .into(),
+        not_covered: "that the event tells the reason: it does not, only ARC's log does; a runner that does not trust GHES; an expired certificate, or one for another name".into(),
+        profile: Profile::Core,
+        needs: vec![Capability::RunPods, Capability::Ledger],
+        claims: Claim::OwnArc(OwnArc {
+            // Go reads the authorities of this file alone, besides those that the system's folder has.
+            env: [("SSL_CERT_FILE".to_owned(), "/dev/null".to_owned())].into(),
+            ..OwnArc::default()
+        }),
+        pains: vec![18],
+    }
+    },
+    run: |context| controller(context).boxed(),
+};
+
+const EVENT: &str = "FailedUpdateRegistrationToken";
+
+async fn controller(context: Context) -> anyhow::Result<()> {
+    context.apply(&context.runner_deployment()?).await?;
+
+    let message = await_event(&context).await?;
+    context.observe(format!(
+        "the event {EVENT} says {message:?}: not why, which ARC's log alone tells"
+    ));
+    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
+    let pods = pods.list(&ListParams::default()).await.context("list the pods")?;
+    let names: Vec<&String> = pods
+        .items
+        .iter()
+        .filter_map(|pod| pod.metadata.name.as_ref())
+        .collect();
+    expect("no pod", names.is_empty(), format!("{names:?}"))?;
+    let asked: Vec<String> = context
+        .hand()
+        .ledger()
+        .recent()
+        .into_iter()
+        .filter(|record| {
+            let agent = record.user_agent.as_deref().unwrap_or_default();
+            agent.starts_with("actions-runner-controller")
+        })
+        .map(|record| format!("{} {}", record.method, record.path))
+        .collect();
+    expect(
+        "no request of ARC to GHES",
+        asked.is_empty(),
+        format!("{asked:?}"),
+    )?;
+    Ok(())
+}
+
+/// The message of the event, once a Runner has it.
+async fn await_event(context: &Context) -> anyhow::Result<String> {
+    let message = eventually(
+        &format!("an event Warning {EVENT} on a Runner"),
+        fleet::DEADLINE,
+        || async {
+            let runners = match fleet::runner_objects(context).await {
+                Ok(runners) => runners,
+                Err(error) => return Seen::NotYet(format!("{error:#}")),
+            };
+            let mut seen = Vec::new();
+            for runner in runners {
+                match context.events_on("Runner", &runner).await {
+                    Ok(events) => seen.extend(events),
+                    Err(error) => return Seen::NotYet(format!("{error:#}")),
+                }
+            }
+            let failed = seen.iter().find(|event| {
+                event.type_.as_deref() == Some("Warning") && event.reason.as_deref() == Some(EVENT)
+            });
+            match failed {
+                Some(event) => Seen::Yes(event.message.clone().unwrap_or_default()),
+                None => Seen::NotYet(format!(
+                    "{:?}",
+                    seen.iter().map(|event| &event.reason).collect::<Vec<_>>()
+                )),
+            }
+        },
+    )
+    .await?;
+    Ok(message)
+}

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::fleet;
 use crate::quickstart::follow;
+use crate::scaling::await_count;
 use crate::visit::visit;
 
 pub(crate) const TEMPLATE: Scenario = Scenario {
@@ -23,7 +24,7 @@ pub(crate) const TEMPLATE: Scenario = Scenario {
         Check {
         id: "rollout::template".into(),
         claim: "after a change of the template as many runners of the new one are online, a busy runner of the old one goes on until its job \
-                has succeeded, and then only the new RunnerReplicaSet is there"
+                has succeeded, and then only the new RunnerReplicaSet and its runners are there"
             .into(),
         grounds: "ARC's documentation: runners are unregistered before they are deleted; a RunnerDeployment rolls over as a Deployment does"
             .into(),
@@ -75,8 +76,7 @@ async fn template(context: Context) -> anyhow::Result<()> {
         left == new,
         format!("{left:?}"),
     )?;
-    fleet::await_idle(&context, COUNT).await?;
-    Ok(())
+    await_count(&context, COUNT).await
 }
 
 /// The names of the scenario's RunnerReplicaSets besides these, once there are so many in all.

@@ -304,7 +304,7 @@ async fn await_refused(context: &Context, count: usize) -> anyhow::Result<()> {
 }
 
 /// Waits until the scenario has so many Runners, and GHES lists as many online.
-async fn await_count(context: &Context, count: usize) -> anyhow::Result<()> {
+pub(crate) async fn await_count(context: &Context, count: usize) -> anyhow::Result<()> {
     let (scope, runners) = (
         context.tenant().enterprise(),
         context.objects(&resources::runner()),

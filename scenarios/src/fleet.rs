@@ -10,6 +10,7 @@ use harness::Context;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::ghes::{Runner, Scope};
+use jiff::Timestamp;
 use kube::api::ListParams;
 
 /// Long against the few seconds that each step takes.
@@ -62,25 +63,31 @@ pub(crate) async fn await_another(context: &Context, known: &BTreeSet<String>) -
     Ok(name)
 }
 
-/// Waits until ARC has listed the scope's runners so many times more, as it does at each reconcile of an autoscaler that counts busy ones.
-pub(crate) async fn await_listed(context: &Context, scope: &Scope, times: usize) -> anyhow::Result<()> {
+/// Waits until ARC has listed the scope's runners so many times after `since`, as it does at each reconcile of an autoscaler that counts
+/// busy ones.
+pub(crate) async fn await_listed(
+    context: &Context,
+    scope: &Scope,
+    times: usize,
+    since: Timestamp,
+) -> anyhow::Result<()> {
     let path = format!("/api/v3/{scope}/actions/runners");
-    let listed = || {
-        let by_arc = |agent: &String| agent.starts_with("actions-runner-controller");
-        let requests = context.hand().ledger().requests_to(&path);
-        let requests = requests.iter().filter(|request| request.method == "GET");
-        requests
-            .filter(|request| request.user_agent.as_ref().is_some_and(by_arc))
-            .count()
-    };
-    let before = listed();
     eventually(
-        &format!("{times} more requests of ARC for {path}"),
+        &format!("{times} requests of ARC for {path} after {since}"),
         DEADLINE,
         || async {
-            match listed() - before {
-                more if more >= times => Seen::Yes(()),
-                more => Seen::NotYet(more.to_string()),
+            let by_arc = |agent: &String| agent.starts_with("actions-runner-controller");
+            let requests = context.hand().ledger().requests_to(&path);
+            let requests = requests
+                .iter()
+                .filter(|request| request.method == "GET" && request.at > since);
+            let listed = requests
+                .filter(|request| request.user_agent.as_ref().is_some_and(by_arc))
+                .count();
+            if listed >= times {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(listed.to_string())
             }
         },
     )

@@ -94,7 +94,7 @@ const MANY: Duration = Duration::from_secs(60);
 /// In place of the guide's 300 s (`fixtures/deviations.toml`).
 const DELAY: Duration = Duration::from_secs(5);
 /// ARC stores the time of the last scale-out without fractions of a second.
-const ROUNDING: Duration = Duration::from_secs(1);
+pub(crate) const ROUNDING: Duration = Duration::from_secs(1);
 
 async fn ladder(context: Context) -> anyhow::Result<()> {
     let desk = context.desk().await?;

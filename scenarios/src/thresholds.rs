@@ -4,18 +4,17 @@
 //! jobs. That an autoscaler leaves DESIRED alone is seen from outside: ARC lists the runners of the scope at each reconcile, and after
 //! several of them DESIRED is what it was. Not covered: other factors, and what a fraction that no float holds is rounded to.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::arc::resources;
 use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Scenario, expect, expect_equal};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::fleet;
 use crate::quickstart::follow;
-use crate::scaling::{autoscale, autoscaler};
+use crate::scaling::{ROUNDING, autoscale, autoscaler};
 use crate::visit::visit;
 
 pub(crate) const EXACT: Scenario = Scenario {
@@ -57,8 +56,8 @@ pub(crate) const ZERO: Scenario = Scenario {
 /// So many reconciles that leave DESIRED alone show that it stays.
 const RECONCILES: usize = 3;
 
-/// A scale-out must not forbid the fall that is awaited; ARC stores its time without fractions of a second.
-const DELAY: Duration = Duration::from_secs(1);
+/// Short, so that it is soon over.
+const DELAY: SignedDuration = SignedDuration::from_secs(1);
 
 async fn exact(context: Context) -> anyhow::Result<()> {
     let desk = context.desk().await?;
@@ -72,8 +71,8 @@ async fn exact(context: Context) -> anyhow::Result<()> {
     let trail = autoscale(&context, &manifest).await?;
 
     trail.reaches(8, fleet::DEADLINE).await?;
-    // The reconciles within the delay do not count: one a second, for two seconds at most.
-    fleet::await_listed(&context, &context.tenant().enterprise(), RECONCILES + 2).await?;
+    let delayed = Timestamp::now() + DELAY + ROUNDING;
+    fleet::await_listed(&context, &context.tenant().enterprise(), RECONCILES, delayed).await?;
     expect_equal(
         "DESIRED with 3 of 4 busy at a scaleUpThreshold of 0.75, and 3 of 8 at a scaleDownThreshold of 0.375",
         &vec![4, 8],
@@ -103,7 +102,7 @@ async fn zero(context: Context) -> anyhow::Result<()> {
     let trail = autoscale(&context, &manifest).await?;
     let run = visit(&context, &context.tenant().repository(), &desk, &["1"]).await?;
 
-    fleet::await_listed(&context, &scope, RECONCILES).await?;
+    fleet::await_listed(&context, &scope, RECONCILES, Timestamp::now()).await?;
     let replicas = replicas(&context, &deployment).await?;
     expect(
         "no runner wanted while a job waits and PercentageRunnersBusy is the only metric",

@@ -204,7 +204,7 @@ impl Defect {
             Defect::WideThreshold => "the autoscaler scales in below 38 % busy, which 3 of 8 are",
             Defect::RunsForbidden => "GHES answers 403 to a list of workflow runs",
             Defect::FloorOfOne => "the autoscaler has minReplicas 1 in place of 0",
-            Defect::StuckRollout => "GHES answers 403 to a removal, also of the old template's runner",
+            Defect::StuckRollout => "GHES answers 500 to a removal, also of the old template's runner",
             Defect::Trusted => "the manager that should not know GHES's certificate authority knows it",
         }
     }
@@ -352,9 +352,9 @@ impl Defect {
         let Tenant { name } = Tenant::of(self.turns_red());
         let runners = format!("enterprises/{name}/actions/runners");
         let (target, method, kind) = match self {
-            Defect::BusyForbidden | Defect::StuckRollout => {
-                (format!("{runners}/*"), "DELETE", FaultKind::Status(403))
-            }
+            Defect::BusyForbidden => (format!("{runners}/*"), "DELETE", FaultKind::Status(403)),
+            // Not 403, which ARC takes for a runner that is already gone.
+            Defect::StuckRollout => (format!("{runners}/*"), "DELETE", FaultKind::Status(500)),
             // The first rule that matches applies, so that the check's own never does.
             Defect::LeakyOutage => (
                 format!("{runners}/registration-token"),

@@ -9,7 +9,6 @@
 mod sample;
 
 #[path = "report/pair.rs"]
-#[expect(dead_code, reason = "the other tests take the rest")]
 mod pair;
 
 #[path = "browser/run_folder.rs"]

@@ -98,6 +98,7 @@ fn compared(
     let new = after.keys().filter(|name| !before.contains_key(*name));
     whole.extend(new.map(|name| Difference::only_second(name, "")));
 
+    rarest_first(&mut fields);
     let told = |(name, change): &(String, Change)| {
         let what = format!("{name} {}{}", shown(&change.path), change.field);
         Difference {
@@ -113,7 +114,17 @@ fn compared(
     section
 }
 
-/// The same change of the same field in many places is one line. What is rare comes first: a label that every object carries weighs least.
+/// A label that every object carries weighs least.
+fn rarest_first(fields: &mut [(String, Change)]) {
+    let key = |change: &Change| (change.field.clone(), change.what());
+    let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (_, change) in fields.iter() {
+        *times.entry(key(change)).or_default() += 1;
+    }
+    fields.sort_by_cached_key(|(_, change)| times.get(&key(change)).copied());
+}
+
+/// The same change of the same field in many places is one line; the order of what comes first stays.
 fn brief(fields: &[(String, Change)]) -> Vec<String> {
     let mut groups: IndexMap<(&str, String), Vec<String>> = IndexMap::new();
     for (name, change) in fields {
@@ -121,8 +132,6 @@ fn brief(fields: &[(String, Change)]) -> Vec<String> {
         let key = (change.field.as_str(), change.what());
         groups.entry(key).or_default().push(place);
     }
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, places)| places.len());
     groups
         .into_iter()
         .map(|((field, what), places)| {

@@ -4,7 +4,7 @@
 //! moved within the noise folded below it. What it is not: part of a run's folder; whoever wants it says where.
 
 use super::markup::Html;
-use super::{POLICY_OF_DIFFS, ROOM_FOR_CHECKS, ROOM_FOR_EVIDENCE, SENTENCE, STYLE, VALUE};
+use super::{MOST_ROWS, POLICY_OF_DIFFS, ROOM_FOR_CHECKS, ROOM_FOR_EVIDENCE, SENTENCE, VALUE};
 use super::{head, human, instant, outcome};
 use crate::diff::{Head, OTHER_CHECKS};
 use crate::text::count;
@@ -179,7 +179,19 @@ fn part(html: &mut Html, section: &Section) {
     html.raw("</h2>\n<p class=\"quiet\">")
         .cut(scope, SENTENCE)
         .raw("</p>\n");
-    if !differences.is_empty() {
+    if section.brief.len() < differences.len() {
+        // What repeats is drawn together first, as on a terminal.
+        html.raw("<ul class=\"brief\">\n");
+        for line in section.brief.iter().take(MOST_ROWS) {
+            html.raw("<li><span class=\"mark\" aria-hidden=\"true\">≠</span> ");
+            html.cut(line, SENTENCE).raw("</li>\n");
+        }
+        html.raw("</ul>\n<details class=\"block\"><summary>All ")
+            .text(&count(differences.len(), "line"))
+            .raw("</summary>\n");
+        table(html, differences, true);
+        html.raw("</details>\n");
+    } else if !differences.is_empty() {
         table(html, differences, true);
     }
     if !within_noise.is_empty() {

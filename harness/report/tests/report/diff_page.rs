@@ -1,6 +1,6 @@
 //! The page of a diff as text: what it says, what it never holds, how large it gets. In a browser it is looked at by `tests/browser.rs`.
 
-use harness_report::{METRICS_FILE, Style, diff_html};
+use harness_report::{MANIFESTS_FILE, METRICS_FILE, Style, diff_html};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -46,6 +46,25 @@ fn the_page_has_every_line_that_the_terminal_needs_a_flag_for() {
             .count()
     };
     assert_eq!((on(&screen), on(&page)), (5, 2_000));
+}
+
+#[test]
+fn what_repeats_is_drawn_together_above_its_lines() {
+    let (before, after) = (run(&sample::green()), run(&sample::green()));
+    let object = |kind: &str, chart: &str| json!({"kind": kind, "metadata": {"name": "arc", "chart": chart}});
+    for (folder, chart) in [(&before, "1"), (&after, "2")] {
+        let objects = ["Deployment", "Secret", "Service"].map(|kind| object(kind, chart));
+        put(folder.path(), MANIFESTS_FILE, &objects);
+    }
+
+    let page = diff_html(&compared(&before, &after));
+
+    let brief = "chart: &quot;1&quot; → &quot;2&quot; (3×, first in Deployment arc /metadata)";
+    let (above, below) = page
+        .split_once("<summary>All 3 lines</summary>")
+        .expect("they are folded");
+    assert!(above.contains(brief), "{above}");
+    assert_eq!(below.matches("<ins>&quot;2&quot;</ins>").count(), 3);
 }
 
 #[test]

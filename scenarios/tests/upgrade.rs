@@ -1,5 +1,5 @@
 //! `cargo xtask upgrade` on real releases, and on releases with a seeded defect: each must get its answer, and the defect as its reason.
-//! From 0.27.3 to 0.27.6 goes the README's journey: `journeys.rs`.
+//! From 0.27.3 to 0.27.6 goes the README's journey: `readme.rs`.
 //!
 //! The defects are in copies of the chart and in a program that stands for the manager, never in ARC's source or in the verdict.
 

@@ -1,5 +1,5 @@
-//! The journeys of the README, executed as they stand there: every command in order, from the repository's root, with the exit code that the
-//! README says.
+//! What the README shows and tells to type. Its links and pictures are there; its journeys are executed as they stand: every command in
+//! order, from the repository's root, with the exit code that the README says.
 //!
 //! A journey is the first `console` block below its heading. A command's exit code is 0 unless its comment begins with `exit N`.
 
@@ -24,6 +24,9 @@ const UPGRADE: &str = "## Upgrade";
 /// The promise: no journey is longer.
 const MOST: usize = 5;
 
+/// Bytes of a picture: whoever reads the page waits for it.
+const PICTURE: u64 = 300_000;
+
 /// So much of a command's output tells why it ended otherwise.
 const LAST_LINES: usize = 40;
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         })
     };
     let trials = vec![
+        trial("the README's links and pictures are there", links_are_there),
         trial("the README has both journeys", both_are_there),
         trial(
             "a journey that is missing, empty or too long is refused",
@@ -46,6 +50,28 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(1);
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn links_are_there() -> anyhow::Result<()> {
+    let (readme, root) = (readme()?, root()?);
+    let mut pictures = 0;
+    for piece in readme.split("](").skip(1) {
+        let target = piece.split_once(')').map_or(piece, |(target, _)| target);
+        if target.contains("://") || target.starts_with('#') {
+            continue;
+        }
+        let path = root.join(target);
+        let metadata = std::fs::metadata(&path).with_context(|| format!("the README links to {target}"))?;
+        if target.starts_with("docs/pictures/") {
+            pictures += 1;
+            ensure!(metadata.len() <= PICTURE, "{target} has {} bytes", metadata.len());
+        }
+    }
+    ensure!(
+        pictures == 2,
+        "the README shows terminal and report, not {pictures} pictures"
+    );
+    Ok(())
 }
 
 fn both_are_there() -> anyhow::Result<()> {

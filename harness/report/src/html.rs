@@ -28,11 +28,11 @@ const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 /// What the browser may do with this page: show it. The digests are those of [`STYLE`] and [`SCRIPT`]; a test compares them.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; \
-    style-src 'sha256-bKxq8b6ZeYDTob+cQ/Gfn1DSYtzgF9sRZ2RfT0QJanY='; \
+    style-src 'sha256-L4n5/e+QvCE8EPeGuAbNsuXFv6ZyCDXJnwirkrJqTUs='; \
     script-src 'sha256-AvtWnEuB+d1PPjz7hxaG2WJ8p+qyO8RH4UT1ZWIizog='";
 /// The same for [`STYLE`] and the script of a diff's page.
 const POLICY_OF_DIFFS: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; \
-    style-src 'sha256-bKxq8b6ZeYDTob+cQ/Gfn1DSYtzgF9sRZ2RfT0QJanY='; \
+    style-src 'sha256-L4n5/e+QvCE8EPeGuAbNsuXFv6ZyCDXJnwirkrJqTUs='; \
     script-src 'sha256-HulFPc1w29KoEesbrSQwcBkCQKQj29+2VqovRUGMfw4='";
 
 /// Bytes after which a page takes no more evidence, steps, checks: in this order, what a reader needs least goes first.

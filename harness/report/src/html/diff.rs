@@ -212,7 +212,9 @@ fn table(html: &mut Html, differences: &[Difference], matter: bool) {
         ROOM_FOR_EVIDENCE
     };
     let has_reasons = differences.iter().any(|difference| !difference.why.is_empty());
-    html.raw("<div class=\"scroll\" tabindex=\"0\"><table class=\"lines\">\n<thead><tr><th scope=\"col\">What</th>");
+    html.raw("<div class=\"scroll\" tabindex=\"0\"><table class=\"lines")
+        .raw(if has_reasons { " reasons\">" } else { "\">" })
+        .raw("\n<thead><tr><th scope=\"col\">What</th>");
     html.raw("<th scope=\"col\">First run</th><th scope=\"col\">Second run</th>");
     html.raw(if has_reasons {
         "<th scope=\"col\">Why</th></tr></thead>\n<tbody>\n"

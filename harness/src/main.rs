@@ -1,5 +1,6 @@
 //! The `harness` program: verbs that need more than xtask may link. `cargo xtask VERB` builds it and becomes it.
 
+mod flags;
 mod shell;
 mod simulate;
 
@@ -42,9 +43,12 @@ enum Verb {
         first: String,
         /// As for `report`.
         second: String,
-        /// Every difference, in full.
+        /// Every difference that matters, in full.
         #[arg(long)]
         all: bool,
+        /// Also write them all into this file: one page that loads nothing, with what moved within the noise.
+        #[arg(long, value_name = "FILE")]
+        html: Option<Utf8PathBuf>,
     },
     /// How each check fared over the runs that are kept: trend, flake rate, durations.
     History {
@@ -77,7 +81,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     let usage = error.is::<ReportError>()
         || error.is::<shell::NothingKept>()
         || error.is::<fixtures::FixtureError>()
-        || error.is::<simulate::Unusable>();
+        || error.is::<flags::Unusable>();
     if usage { Exit::Usage } else { Exit::Harness }
 }
 
@@ -85,7 +89,12 @@ fn carry_out(verb: Verb) -> anyhow::Result<Exit> {
     match verb {
         Verb::Artifacts(args) => artifacts(args),
         Verb::Report { run, gate } => report(run.as_deref(), gate.as_deref()),
-        Verb::Diff { first, second, all } => diff(&first, &second, all),
+        Verb::Diff {
+            first,
+            second,
+            all,
+            html,
+        } => diff(&first, &second, all, html.as_deref()),
         Verb::History { last } => {
             print(&harness_report::read_history(&runs(), last.get())?.text(style()))?;
             Ok(Exit::Green)
@@ -129,10 +138,14 @@ fn report(run: Option<&str>, gate: Option<&Utf8Path>) -> anyhow::Result<Exit> {
     })
 }
 
-fn diff(first: &str, second: &str, all: bool) -> anyhow::Result<Exit> {
+fn diff(first: &str, second: &str, all: bool, html: Option<&Utf8Path>) -> anyhow::Result<Exit> {
     let read = |run| Recorded::read(&find_run(&runs(), Some(run))?);
     let diff = harness_report::diff(&read(first)?, &read(second)?);
     print(&diff.text(style(), all))?;
+    if let Some(file) = html {
+        flags::write_file("html", file, &harness_report::diff_html(&diff))?;
+        print(&format!("{:>12} {file}\n", "Page"))?;
+    }
     Ok(if diff.differences() == 0 {
         Exit::Green
     } else {

@@ -13,6 +13,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
+use crate::flags::{Unusable, write_file};
+
 /// Which autoscaler, under which load, when.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -38,15 +40,6 @@ pub(crate) struct Args {
     svg: Option<Utf8PathBuf>,
 }
 
-/// A flag has a value that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("--{flag} {value}: {why}")]
-pub(crate) struct Unusable {
-    flag: &'static str,
-    value: String,
-    why: String,
-}
-
 /// Simulates, prints the table and draws the chart.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let plan = plan(args)?;
@@ -59,13 +52,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         moments: &moments,
     };
     if let Some(file) = &args.svg {
-        std::fs::write(file, simulation.svg()).map_err(|cause| {
-            unusable(
-                "svg",
-                file.as_str(),
-                format!("cannot be written: {cause}; name a file in a folder that is there"),
-            )
-        })?;
+        write_file("svg", file, &simulation.svg())?;
     }
     std::io::stdout()
         .write_all(simulation.text().as_bytes())

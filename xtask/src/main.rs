@@ -42,7 +42,7 @@ enum Verb {
     /// Render a run again: `report [RUN] [--gate FILE]`; without RUN, the newest
     #[command(disable_help_flag = true)]
     Report(program::Forwarded),
-    /// What differs between two runs, on one screen: `diff RUN RUN [--all]`
+    /// What differs between two runs, on one screen: `diff RUN RUN [--all] [--html FILE]`
     #[command(disable_help_flag = true)]
     Diff(program::Forwarded),
     /// How each check fared over the runs that are kept: `history [--last N]`

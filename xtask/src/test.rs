@@ -64,7 +64,7 @@ fn dependency_policy(stages: &mut Stages<'_>, root: &Utf8Path) -> anyhow::Result
     )
 }
 
-/// A whole run as a user has it, then the self-proof: a run per seeded defect, each of which must turn its check red.
+/// A whole run as a user has it, what the README tells to type, then the self-proof: a run per seeded defect, each of which must turn its check red.
 fn live(stages: &mut Stages<'_>, root: &Utf8Path) -> anyhow::Result<()> {
     let foreground = stages.foreground;
     let mut prepared = None;
@@ -86,6 +86,7 @@ fn live(stages: &mut Stages<'_>, root: &Utf8Path) -> anyhow::Result<()> {
     };
     stages.command("end to end", &mut live_test("e2e"))?;
     stages.command("lifecycle", &mut live_test("lifecycle"))?;
+    stages.command("the README's journeys", &mut live_test("readme"))?;
     stages.command("upgrade", &mut live_test("upgrade"))?;
     stages.last("self-proof", &mut live_test("self_proof"))
 }

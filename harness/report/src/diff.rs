@@ -4,7 +4,9 @@
 //! which run is better, or a look at anything but the two folders.
 
 mod calls;
+mod difference;
 mod figures;
+mod head;
 mod noise;
 mod objects;
 mod screen;
@@ -13,7 +15,10 @@ mod verdicts;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use difference::Difference;
+pub(crate) use head::Head;
 pub use noise::Noise;
+pub(crate) use screen::OTHER_CHECKS;
 
 use crate::{Evidence, LOG_FILE, ReportError, Summary, read_log};
 
@@ -51,20 +56,23 @@ pub struct Section {
     pub scope: String,
     /// Whether it could be compared at all.
     pub compared: bool,
-    /// Each difference that matters, one line, the weightiest first.
-    pub differences: Vec<String>,
-    /// The same with what repeats drawn together, for a screen.
+    /// Each difference that matters, the weightiest first.
+    pub differences: Vec<Difference>,
+    /// What moved by no more than it may move by itself.
+    pub within_noise: Vec<Difference>,
+    /// The differences that matter on a line each, with what repeats drawn together, for a screen.
     pub brief: Vec<String>,
 }
 
 impl Section {
-    fn new(title: &'static str, scope: String, differences: Vec<String>) -> Self {
+    fn new(title: &'static str, scope: String, differences: Vec<Difference>) -> Self {
         Section {
             title,
             scope,
             compared: true,
-            brief: differences.clone(),
+            brief: differences.iter().map(|each| each.line.clone()).collect(),
             differences,
+            within_noise: Vec::new(),
         }
     }
 
@@ -75,6 +83,7 @@ impl Section {
             compared: false,
             brief: Vec::new(),
             differences: Vec::new(),
+            within_noise: Vec::new(),
         }
     }
 
@@ -99,9 +108,9 @@ impl Section {
 /// What differs between two runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diff {
-    /// Both runs' ids, commands and counts, as lines.
-    runs: [(String, String); 2],
-    same_checks: bool,
+    pub(crate) runs: [Head; 2],
+    /// Whether the same checks ran in both.
+    pub(crate) same_checks: bool,
     /// In the order of their weight.
     pub sections: Vec<Section>,
 }
@@ -159,7 +168,7 @@ pub fn diff(before: &Recorded, after: &Recorded) -> Diff {
         ),
     ];
     Diff {
-        runs: [screen::run_lines(before), screen::run_lines(after)],
+        runs: [Head::of(before), Head::of(after)],
         same_checks: verdicts::same_checks(&before.summary, &after.summary),
         sections,
     }

@@ -7,6 +7,7 @@
 mod cause;
 mod chart;
 mod checks;
+mod diff;
 mod environment;
 mod failures;
 mod markup;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use harness_model::{Exit, Measurement, Verdict};
 use jiff::Timestamp;
 
+pub use self::diff::diff_html;
 use self::markup::Html;
 use crate::text::{amount, count};
 use crate::{CheckResult, Excerpts, Outcome, Summary};
@@ -26,8 +28,12 @@ const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 /// What the browser may do with this page: show it. The digests are those of [`STYLE`] and [`SCRIPT`]; a test compares them.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; \
-    style-src 'sha256-49ZUgyrapAwSFhJUE59wDIhfUT7NYo97aynHf5xPNL0='; \
+    style-src 'sha256-L4n5/e+QvCE8EPeGuAbNsuXFv6ZyCDXJnwirkrJqTUs='; \
     script-src 'sha256-AvtWnEuB+d1PPjz7hxaG2WJ8p+qyO8RH4UT1ZWIizog='";
+/// The same for [`STYLE`] and the script of a diff's page.
+const POLICY_OF_DIFFS: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; \
+    style-src 'sha256-L4n5/e+QvCE8EPeGuAbNsuXFv6ZyCDXJnwirkrJqTUs='; \
+    script-src 'sha256-HulFPc1w29KoEesbrSQwcBkCQKQj29+2VqovRUGMfw4='";
 
 /// Bytes after which a page takes no more evidence, steps, checks: in this order, what a reader needs least goes first.
 const ROOM_FOR_EVIDENCE: usize = 3_200_000;
@@ -44,7 +50,8 @@ const MOST_ROWS: usize = 300;
 #[must_use]
 pub fn report_html(summary: &Summary, evidence: &Excerpts) -> String {
     let mut html = Html::default();
-    head(&mut html, summary);
+    let title = format!("{} – run {}", outcome(summary.outcome).word, summary.run_id);
+    head(&mut html, POLICY, &title);
     banner(&mut html, summary);
     html.raw("<main id=\"main\">\n");
     said(&mut html, summary);
@@ -61,18 +68,16 @@ pub fn report_html(summary: &Summary, evidence: &Excerpts) -> String {
     html.finish()
 }
 
-fn head(html: &mut Html, summary: &Summary) {
+/// From the doctype to the end of the head.
+fn head(html: &mut Html, policy: &'static str, title: &str) {
     html.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"")
-        .raw(POLICY)
+        .raw(policy)
         .raw("\">\n");
     html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     html.raw("<meta name=\"color-scheme\" content=\"light dark\">\n");
     html.raw("<meta name=\"referrer\" content=\"no-referrer\">\n<title>");
-    html.text(outcome(summary.outcome).word)
-        .raw(" – run ")
-        .cut(&summary.run_id, SENTENCE)
-        .raw("</title>\n");
+    html.cut(title, SENTENCE).raw("</title>\n");
     html.raw("<style>").raw(STYLE).raw("</style>\n</head>\n");
 }
 
@@ -127,7 +132,7 @@ fn banner(html: &mut Html, summary: &Summary) {
         .raw(": ")
         .text(&verdict_sentence(summary))
         .raw("</h1>\n<p>");
-    html.cut(&subject_sentence(summary), SENTENCE).raw("</p>\n");
+    html.cut(&summary.subject(), SENTENCE).raw("</p>\n");
     html.raw("<p class=\"run\"><code>")
         .cut(&summary.command, SENTENCE)
         .raw("</code> · ");
@@ -198,34 +203,6 @@ fn green_sentence(summary: &Summary, passed: usize) -> String {
         0 => passed,
         flaky => format!("{passed}, {flaky} of them only at a later attempt"),
     }
-}
-
-/// What was tested, in one sentence.
-fn subject_sentence(summary: &Summary) -> String {
-    let version = |name: &str| {
-        summary
-            .parts
-            .iter()
-            .find(|part| part.name == name)
-            .map(|part| part.version.as_str())
-    };
-    let mut pieces = Vec::new();
-    if let Some(arc) = version("arc-manager") {
-        pieces.push(format!("actions-runner-controller {arc}"));
-    }
-    if let Some(certificates) = version("cert-manager-controller") {
-        pieces.push(format!("cert-manager {certificates}"));
-    }
-    if let Some(kubernetes) = version("kube-apiserver") {
-        pieces.push(format!("Kubernetes {kubernetes} ({} cluster)", summary.cluster));
-    } else {
-        pieces.push(format!("{} cluster", summary.cluster));
-    }
-    pieces.push(match version("mock-ghes") {
-        Some(ghes) => format!("a mock of GitHub Enterprise Server {ghes}"),
-        None => format!("GHES: {}", summary.ghes),
-    });
-    pieces.join(", ")
 }
 
 /// Checks that the log owes an end, and of which nothing bad is known.

@@ -5,7 +5,7 @@
 //! are the files for machines, [`report_html`] the page for people, with [`Excerpts`] of the run's evidence;
 //! [`step_summary`] and [`annotations`] are for GitHub Actions. The live run and
 //! `cargo xtask report RUN` go through the same functions with the same lines, so they print the same bytes. [`diff`]
-//! compares two runs by their logs and their [`Evidence`], [`read_history`] folds all that are kept, and
+//! compares two runs by their logs and their [`Evidence`], for the terminal and as a page ([`diff_html`]), [`read_history`] folds all that are kept, and
 //! [`broken_lines`] holds a run against a gate.
 //!
 //! [`Simulation`] shows what the oracle computed, in the same plain manner.
@@ -33,7 +33,7 @@ mod upgrade;
 mod words;
 mod yaml;
 
-pub use diff::{Diff, Noise, Recorded, Section, diff};
+pub use diff::{Diff, Difference, Noise, Recorded, Section, diff};
 pub use error::ReportError;
 pub use evidence::{
     Call, EventKind, Evidence, Exposed, LEDGER_FOLDER, MANIFESTS_FILE, METRICS_FILE, OBJECTS_FOLDER,
@@ -43,7 +43,7 @@ pub use excerpts::Excerpts;
 pub use files::{HTML_FILE, JUNIT_FILE, REPORT_FILE, write_all};
 pub use gate::{API_CALLS, RUNNER_HOURS, ask_gate, broken_lines, read_gate, usage};
 pub use history::{CheckHistory, History, history, read_history};
-pub use html::report_html;
+pub use html::{diff_html, report_html};
 pub use junit::junit_xml;
 pub use log::{LOG_FILE, LogWriter, read_log};
 pub use runs::{LATEST, find_run, mark_latest};

@@ -181,6 +181,34 @@ impl Summary {
             .count()
     }
 
+    /// What was tested, in one sentence.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let version = |name: &str| {
+            self.parts
+                .iter()
+                .find(|part| part.name == name)
+                .map(|part| part.version.as_str())
+        };
+        let mut pieces = Vec::new();
+        if let Some(arc) = version("arc-manager") {
+            pieces.push(format!("actions-runner-controller {arc}"));
+        }
+        if let Some(certificates) = version("cert-manager-controller") {
+            pieces.push(format!("cert-manager {certificates}"));
+        }
+        if let Some(kubernetes) = version("kube-apiserver") {
+            pieces.push(format!("Kubernetes {kubernetes} ({} cluster)", self.cluster));
+        } else {
+            pieces.push(format!("{} cluster", self.cluster));
+        }
+        pieces.push(match version("mock-ghes") {
+            Some(ghes) => format!("a mock of GitHub Enterprise Server {ghes}"),
+            None => format!("GHES: {}", self.ghes),
+        });
+        pieces.join(", ")
+    }
+
     fn take(&mut self, line: &Line) {
         match line.event.clone() {
             Event::RunStarted {

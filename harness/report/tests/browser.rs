@@ -1,4 +1,4 @@
-//! `report.html` in a real browser: it loads nothing, complains of nothing, axe finds nothing, keys reach everything, the filters filter.
+//! `report.html` and the page of a diff in a real browser: it loads nothing, complains of nothing, axe finds nothing, keys reach everything, the filters filter.
 //!
 //! Needs chromium and the node package beside this file, installed into the folder that [`BROWSER_VARIABLE`] names: `cargo xtask test` does
 //! that. Without the variable every trial is ignored and says so. What it is not: a judge of beauty; it keeps screenshots in that
@@ -8,6 +8,9 @@
 #[expect(dead_code, reason = "the other tests take the rest")]
 mod sample;
 
+#[path = "report/pair.rs"]
+mod pair;
+
 #[path = "browser/run_folder.rs"]
 mod run_folder;
 
@@ -16,7 +19,7 @@ use std::process::{Command, ExitCode};
 use camino::{Utf8Path, Utf8PathBuf};
 use camino_tempfile::tempdir;
 use harness_model::{BROWSER_VARIABLE, Line};
-use harness_report::{HTML_FILE, Summary, write_all};
+use harness_report::{HTML_FILE, Summary, diff_html, write_all};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 
@@ -45,7 +48,7 @@ struct Look {
     hacked: bool,
 }
 
-/// By keys alone: presses of Tab, and how many checks are shown.
+/// By keys alone: presses of Tab, and how many checks, or lines of a diff, are shown.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Keyboard {
@@ -54,20 +57,27 @@ struct Keyboard {
     with_nonsense: usize,
     with_first_name: usize,
     cleared: usize,
-    tabs_to_verdict: Option<usize>,
-    of_verdict: usize,
-    without_verdict: usize,
-    tabs_to_check: Option<usize>,
+    /// A diff has no verdicts to choose from.
+    verdict: Option<Choice>,
+    tabs_to_fold: Option<usize>,
     before: bool,
     after: bool,
     complaints: Vec<String>,
+}
+
+/// A verdict that is taken away.
+#[derive(Deserialize)]
+struct Choice {
+    tabs: Option<usize>,
+    of: usize,
+    without: usize,
 }
 
 /// Without scripts.
 #[derive(Deserialize)]
 struct Plain {
     filters: bool,
-    checks: usize,
+    all: usize,
 }
 
 fn main() -> ExitCode {
@@ -83,6 +93,7 @@ fn main() -> ExitCode {
         trial("red", red),
         trial("killed", killed),
         trial("hostile", hostile),
+        trial("diff", diff),
     ];
     let mut arguments = Arguments::from_args();
     if installed.is_none() {
@@ -143,7 +154,22 @@ fn hostile(installed: &Utf8Path) -> Result<(), Failed> {
     holds_for_every_page(&seen)
 }
 
-/// Renders a run in a folder of its own and lets the script look at the page.
+fn diff(installed: &Utf8Path) -> Result<(), Failed> {
+    let (before, after) = pair::differing_in_everything();
+    let page = after.path().join("diff.html");
+    fs_err::write(&page, diff_html(&pair::compared(&before, &after)))?;
+
+    let seen = open(installed, "diff", "diff", &page)?;
+
+    holds_for_every_page(&seen)?;
+    for look in seen.looks.iter().filter(|look| look.width == "wide") {
+        told(look, "Different: 16 differences in 9 of 9 sections")?;
+        told(look, "Verdicts ≠ 6 differences")?;
+    }
+    Ok(())
+}
+
+/// Renders a run in a folder of its own and lets the script look at the page; whoever reads the page may filter by verdict.
 fn look_at(
     installed: &Utf8Path,
     name: &str,
@@ -153,13 +179,23 @@ fn look_at(
     let run_dir = tempdir()?;
     fill(run_dir.path())?;
     write_all(run_dir.path(), &Summary::fold(lines))?;
+    let seen = open(installed, "report", name, &run_dir.path().join(HTML_FILE))?;
+    holds(
+        seen.keyboard.verdict.is_some(),
+        "a report has verdicts to choose from",
+    )?;
+    Ok(seen)
+}
+
+/// Lets the script look at a page.
+fn open(installed: &Utf8Path, kind: &str, name: &str, page: &Utf8Path) -> Result<Seen, Failed> {
     let screenshots = installed.join("screenshots");
     fs_err::create_dir_all(&screenshots)?;
 
     let output = Command::new("node")
         .arg(installed.join("look.mjs"))
-        .args([chromium()?, run_dir.path().join(HTML_FILE), screenshots])
-        .arg(name)
+        .args([chromium()?, page.to_owned(), screenshots])
+        .args([kind, name])
         .output()
         .map_err(|error| format!("node cannot be started: {error}"))?;
     if !output.status.success() {
@@ -198,25 +234,25 @@ fn holds_for_every_page(seen: &Seen) -> Result<(), Failed> {
     let keys = &seen.keyboard;
     no(&keys.complaints, "keyboard", "complaint of the browser")?;
     holds(keys.tabs_to_filter.is_some(), "Tab reaches the text filter")?;
-    holds(keys.with_nonsense == 0, "a text that fits no check hides all")?;
-    holds(keys.with_first_name >= 1, "a check's name shows that check")?;
+    holds(keys.all > 0, "there is something to filter")?;
+    holds(keys.with_nonsense == 0, "a text that fits nothing hides all")?;
+    holds(keys.with_first_name >= 1, "a name shows what has it")?;
     holds(keys.cleared == keys.all, "an empty text shows all again")?;
-    holds(keys.tabs_to_verdict.is_some(), "Tab reaches the verdicts")?;
-    holds(
-        keys.of_verdict > 0 && keys.without_verdict == keys.all - keys.of_verdict,
-        "a verdict that is taken away hides its checks",
-    )?;
-    holds(keys.tabs_to_check.is_some(), "Tab reaches a check")?;
-    holds(keys.before != keys.after, "Enter opens or closes a check")?;
+    if let Some(verdict) = &keys.verdict {
+        holds(verdict.tabs.is_some(), "Tab reaches the verdicts")?;
+        holds(
+            verdict.of > 0 && verdict.without == keys.all - verdict.of,
+            "a verdict that is taken away hides its checks",
+        )?;
+    }
+    holds(keys.tabs_to_fold.is_some(), "Tab reaches what is folded")?;
+    holds(keys.before != keys.after, "Enter opens or closes it")?;
 
     holds(
         !seen.plain.filters,
         "without scripts no filter is shown that does nothing",
     )?;
-    holds(
-        seen.plain.checks == keys.all,
-        "without scripts every check is shown",
-    )
+    holds(seen.plain.all == keys.all, "without scripts everything is shown")
 }
 
 fn holds(condition: bool, sentence: &str) -> Result<(), Failed> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Noise, Section};
+use super::{Difference, Noise, Section};
 use crate::evidence::{Call, EventKind};
 use crate::text::count;
 
@@ -12,11 +12,9 @@ const ROUTE_FROM: u64 = 5;
 /// A route that one run alone called differs from [`ROUTE_FROM`] on; an answer's number differs beyond its noise.
 pub(super) fn requests(before: &BTreeMap<Call, u64>, after: &BTreeMap<Call, u64>) -> Section {
     let (one, other) = (by_route(before), by_route(after));
-    let mut differences = only_in_one(&one, &other, ROUTE_FROM, |(route, method)| {
+    let mut found = only_in_one(&one, &other, ROUTE_FROM, |(route, method)| {
         format!("{method} {route}")
     });
-
-    let mut counts = Vec::new();
     let calls: BTreeSet<&Call> = before.keys().chain(after.keys()).collect();
     for call in calls {
         let route = (call.route.as_str(), call.method.as_str());
@@ -27,19 +25,14 @@ pub(super) fn requests(before: &BTreeMap<Call, u64>, after: &BTreeMap<Call, u64>
             .status
             .map_or("no answer".to_owned(), |status| status.to_string());
         let name = format!("{} {} {status}", call.method, call.route);
-        counts.extend(changed(
-            &name,
-            before.get(call).copied(),
-            after.get(call).copied(),
-        ));
+        found.count(&name, before.get(call).copied(), after.get(call).copied());
     }
-    differences.extend(counts);
     let scope = format!(
         "{}; one of one run alone counts from {ROUTE_FROM}×, {}",
         count(other.len(), "route"),
         rule("the number of an answer")
     );
-    Section::new("API calls", scope, differences)
+    found.section("API calls", scope)
 }
 
 /// Any name and any label that one run alone has differs.
@@ -50,18 +43,25 @@ pub(super) fn metrics(
     let mut differences = Vec::new();
     for (name, labels) in before {
         match after.get(name) {
-            None => differences.push(format!("{name}: only in the first run")),
+            None => differences.push(Difference::only_first(name, "")),
             Some(now) if now != labels => {
                 let gone = labels.difference(now).map(|label| format!("−{label}"));
                 let new = now.difference(labels).map(|label| format!("+{label}"));
-                let labels: Vec<String> = gone.chain(new).collect();
-                differences.push(format!("{name}: labels {}", labels.join(" ")));
+                let moved: Vec<String> = gone.chain(new).collect();
+                let listed = |labels: &BTreeSet<String>| {
+                    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+                    format!("labels {}", labels.join(", "))
+                };
+                differences.push(Difference {
+                    line: format!("{name}: labels {}", moved.join(" ")),
+                    ..Difference::changed(name, listed(labels), listed(now))
+                });
             }
             Some(_) => {}
         }
     }
     for name in after.keys().filter(|name| !before.contains_key(*name)) {
-        differences.push(format!("{name}: only in the second run"));
+        differences.push(Difference::only_second(name, ""));
     }
     let scope = format!(
         "{} of ARC's manager, by name and labels",
@@ -73,10 +73,10 @@ pub(super) fn metrics(
 /// A kind of event that one run alone had differs however often; a number differs beyond its noise.
 pub(super) fn events(before: &BTreeMap<EventKind, u64>, after: &BTreeMap<EventKind, u64>) -> Section {
     let name = |event: &EventKind| format!("{} {} of a {}", event.class, event.reason, event.kind);
-    let mut differences = only_in_one(before, after, 1, name);
+    let mut found = only_in_one(before, after, 1, name);
     for (event, number) in before {
         if let Some(now) = after.get(event) {
-            differences.extend(changed(&name(event), Some(*number), Some(*now)));
+            found.count(&name(event), Some(*number), Some(*now));
         }
     }
     let scope = format!(
@@ -84,7 +84,7 @@ pub(super) fn events(before: &BTreeMap<EventKind, u64>, after: &BTreeMap<EventKi
         count(after.len(), "sort"),
         rule("a number")
     );
-    Section::new("Events", scope, differences)
+    found.section("Events", scope)
 }
 
 fn by_route(calls: &BTreeMap<Call, u64>) -> BTreeMap<(&str, &str), u64> {
@@ -97,29 +97,59 @@ fn by_route(calls: &BTreeMap<Call, u64>) -> BTreeMap<(&str, &str), u64> {
     routes
 }
 
+/// What differs, as far as it matters and beyond.
+#[derive(Default)]
+struct Found {
+    differences: Vec<Difference>,
+    within_noise: Vec<Difference>,
+}
+
+impl Found {
+    fn add(&mut self, matters: bool, difference: Difference) {
+        let list = if matters {
+            &mut self.differences
+        } else {
+            &mut self.within_noise
+        };
+        list.push(difference);
+    }
+
+    /// A number of both runs; what is not there came no time.
+    fn count(&mut self, name: &str, before: Option<u64>, after: Option<u64>) {
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        if before == after {
+            return;
+        }
+        // Counts of one run are far below where a double loses whole numbers.
+        #[expect(clippy::cast_precision_loss, reason = "a run's counts are small")]
+        let exceeded = Noise::TIMES.exceeded(before as f64, after as f64);
+        let difference = Difference::changed(name, format!("{before}×"), format!("{after}×"));
+        self.add(exceeded, difference);
+    }
+
+    fn section(self, title: &'static str, scope: String) -> Section {
+        let mut section = Section::new(title, scope, self.differences);
+        section.within_noise = self.within_noise;
+        section
+    }
+}
+
 fn only_in_one<K: Ord>(
     before: &BTreeMap<K, u64>,
     after: &BTreeMap<K, u64>,
     from: u64,
     name: impl Fn(&K) -> String,
-) -> Vec<String> {
-    let new = after
-        .iter()
-        .filter(|(key, number)| **number >= from && !before.contains_key(key));
-    let gone = before
-        .iter()
-        .filter(|(key, number)| **number >= from && !after.contains_key(key));
-    let new = new.map(|(key, number)| format!("{}: only in the second run, {number}×", name(key)));
-    let gone = gone.map(|(key, number)| format!("{}: only in the first run, {number}×", name(key)));
-    new.chain(gone).collect()
-}
-
-fn changed(name: &str, before: Option<u64>, after: Option<u64>) -> Option<String> {
-    let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-    // Counts of one run are far below where a double loses whole numbers.
-    #[expect(clippy::cast_precision_loss, reason = "a run's counts are small")]
-    let exceeded = Noise::TIMES.exceeded(before as f64, after as f64);
-    exceeded.then(|| format!("{name}: {before}× → {after}×"))
+) -> Found {
+    let mut found = Found::default();
+    for (key, number) in after.iter().filter(|(key, _)| !before.contains_key(key)) {
+        let difference = Difference::only_second(name(key), format!("{number}×"));
+        found.add(*number >= from, difference);
+    }
+    for (key, number) in before.iter().filter(|(key, _)| !after.contains_key(key)) {
+        let difference = Difference::only_first(name(key), format!("{number}×"));
+        found.add(*number >= from, difference);
+    }
+    found
 }
 
 fn rule(what: &str) -> String {

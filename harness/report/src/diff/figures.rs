@@ -2,9 +2,9 @@
 
 use harness_model::{Measurement, Verdict};
 
-use super::{Noise, Section};
+use super::{Difference, Noise, Section};
 use crate::Summary;
-use crate::text::{count, figure};
+use crate::text::{amount, count};
 
 /// A figure of both runs.
 struct Pair {
@@ -63,7 +63,7 @@ pub(super) fn timings(before: &Summary, after: &Summary) -> Section {
         Noise::CHECK_SECONDS.words(" s"),
         Noise::RUN_SECONDS.words(" s"),
     );
-    Section::new("Timings", scope, changed(pairs))
+    compared("Timings", scope, pairs)
 }
 
 /// What the run and its checks measured.
@@ -108,24 +108,32 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
         count(pairs.len(), "figure"),
         Noise::OTHER.words("")
     );
-    Section::new("Figures", scope, changed(pairs))
+    compared("Figures", scope, pairs)
 }
 
 /// The pairs that differ, the largest change first.
-fn changed(mut pairs: Vec<Pair>) -> Vec<String> {
-    pairs.retain(|pair| pair.noise.exceeded(pair.before, pair.after));
+fn compared(title: &'static str, scope: String, mut pairs: Vec<Pair>) -> Section {
     let factor = |pair: &Pair| (pair.after.max(pair.before)) / pair.after.min(pair.before).max(f64::EPSILON);
     pairs.sort_by(|one, other| factor(other).total_cmp(&factor(one)));
-    pairs.iter().map(told).collect()
+    let (beyond, within): (Vec<Pair>, Vec<Pair>) = pairs
+        .into_iter()
+        .partition(|pair| pair.noise.exceeded(pair.before, pair.after));
+    let mut section = Section::new(title, scope, beyond.iter().map(told).collect());
+    section.within_noise = within
+        .iter()
+        .map(told)
+        .filter(|told| told.values[0] != told.values[1])
+        .collect();
+    section
 }
 
-fn told(pair: &Pair) -> String {
+fn told(pair: &Pair) -> Difference {
     let value = |value| {
-        figure(&Measurement {
+        amount(&Measurement {
             name: String::new(),
             value,
             unit: pair.unit.clone(),
         })
     };
-    format!("{}:{} →{}", pair.name, value(pair.before), value(pair.after))
+    Difference::changed(&pair.name, value(pair.before), value(pair.after))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::Section;
+use super::{Difference, Section};
 use crate::evidence::ObjectName;
 use crate::text::{count, one_line};
 
@@ -59,8 +59,22 @@ struct Change {
     path: String,
     /// The field.
     field: String,
+    /// As [`Difference::values`].
+    values: [Option<String>; 2],
+}
+
+impl Change {
     /// For example `1 → 2`.
-    what: String,
+    fn what(&self) -> String {
+        match &self.values {
+            [Some(first), Some(second)] => format!("{first} → {second}"),
+            [Some(first), None] => format!("{first} gone").trim_start().to_owned(),
+            [None, second] => {
+                let second = second.as_deref().unwrap_or_default();
+                format!("{second} new").trim_start().to_owned()
+            }
+        }
+    }
 }
 
 fn compared(
@@ -73,7 +87,7 @@ fn compared(
     let mut fields: Vec<(String, Change)> = Vec::new();
     for (name, object) in before {
         match after.get(name) {
-            None => whole.push(format!("{name}: only in the first run")),
+            None => whole.push(Difference::only_first(name, "")),
             Some(now) => {
                 let mut changes = Vec::new();
                 compare(object, now, ("", ""), &mut changes);
@@ -82,26 +96,42 @@ fn compared(
         }
     }
     let new = after.keys().filter(|name| !before.contains_key(*name));
-    whole.extend(new.map(|name| format!("{name}: only in the second run")));
+    whole.extend(new.map(|name| Difference::only_second(name, "")));
 
+    rarest_first(&mut fields);
     let told = |(name, change): &(String, Change)| {
-        format!("{name} {}{}: {}", shown(&change.path), change.field, change.what)
+        let what = format!("{name} {}{}", shown(&change.path), change.field);
+        Difference {
+            line: format!("{what}: {}", change.what()),
+            what,
+            values: change.values.clone(),
+            why: String::new(),
+        }
     };
-    let mut section = Section::new(title, scope, whole.clone());
+    let mut section = Section::new(title, scope, whole);
+    section.brief.extend(brief(&fields));
     section.differences.extend(fields.iter().map(told));
-    section.brief = [whole, brief(&fields)].concat();
     section
 }
 
-/// The same change of the same field in many places is one line. What is rare comes first: a label that every object carries weighs least.
-fn brief(fields: &[(String, Change)]) -> Vec<String> {
-    let mut groups: IndexMap<(&str, &str), Vec<String>> = IndexMap::new();
-    for (name, Change { path, field, what }) in fields {
-        let place = format!("{name} {}", shown(path));
-        groups.entry((field, what)).or_default().push(place);
+/// A label that every object carries weighs least.
+fn rarest_first(fields: &mut [(String, Change)]) {
+    let key = |change: &Change| (change.field.clone(), change.what());
+    let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (_, change) in fields.iter() {
+        *times.entry(key(change)).or_default() += 1;
     }
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, places)| places.len());
+    fields.sort_by_cached_key(|(_, change)| times.get(&key(change)).copied());
+}
+
+/// The same change of the same field in many places is one line; the order of what comes first stays.
+fn brief(fields: &[(String, Change)]) -> Vec<String> {
+    let mut groups: IndexMap<(&str, String), Vec<String>> = IndexMap::new();
+    for (name, change) in fields {
+        let place = format!("{name} {}", shown(&change.path));
+        let key = (change.field.as_str(), change.what());
+        groups.entry(key).or_default().push(place);
+    }
     groups
         .into_iter()
         .map(|((field, what), places)| {
@@ -135,49 +165,47 @@ fn drop_descriptions(value: &mut Value) {
 /// Adds each place where the two differ; what one alone has is one change, however much hangs below it.
 fn compare(before: &Value, after: &Value, (path, field): (&str, &str), changes: &mut Vec<Change>) {
     let below = format!("{path}{field}/");
-    let mut add = |path: &str, field: &str, what: String| {
-        let (path, field) = (path.to_owned(), field.to_owned());
-        changes.push(Change { path, field, what });
+    let change = |path: &str, field: &str, values| Change {
+        path: path.to_owned(),
+        field: field.to_owned(),
+        values,
     };
     match (before, after) {
         (Value::Object(one), Value::Object(other)) => {
             for (key, value) in other.iter().filter(|(key, _)| !one.contains_key(*key)) {
-                add(&below, key, format!("{} new", short(value)));
+                changes.push(change(&below, key, [None, Some(short(value))]));
             }
             for (key, value) in one {
                 match other.get(key) {
                     Some(now) => compare(value, now, (&below, key), changes),
-                    None => changes.push(Change {
-                        path: below.clone(),
-                        field: key.clone(),
-                        what: format!("{} gone", short(value)),
-                    }),
+                    None => changes.push(change(&below, key, [Some(short(value)), None])),
                 }
             }
         }
         (Value::Array(one), Value::Array(other)) => lists(one, other, (path, field), changes),
         _ if before == after => {}
-        _ => add(path, field, format!("{} → {}", short(before), short(after))),
+        _ => changes.push(change(path, field, [Some(short(before)), Some(short(after))])),
     }
 }
 
 /// Lists of named things go by name, lists of one length by place, other lists by what they hold.
 fn lists(before: &[Value], after: &[Value], (path, field): (&str, &str), changes: &mut Vec<Change>) {
-    let change = |field: String, what: String| Change {
+    let change = |field: String, values| Change {
         path: path.to_owned(),
         field,
-        what,
+        values,
     };
+    let there = || Some(String::new());
     if let (Some(one), Some(other)) = (by_name(before), by_name(after)) {
         for (name, value) in &one {
             let entry = format!("{field}[{name}]");
             match other.get(name) {
                 Some(now) => compare(value, now, (path, &entry), changes),
-                None => changes.push(change(entry, "gone".to_owned())),
+                None => changes.push(change(entry, [there(), None])),
             }
         }
         for name in other.keys().filter(|name| !one.contains_key(*name)) {
-            changes.push(change(format!("{field}[{name}]"), "new".to_owned()));
+            changes.push(change(format!("{field}[{name}]"), [None, there()]));
         }
     } else if before.len() == after.len() {
         for (index, (value, now)) in before.iter().zip(after).enumerate() {
@@ -186,15 +214,16 @@ fn lists(before: &[Value], after: &[Value], (path, field): (&str, &str), changes
     } else {
         let gone = before.iter().filter(|value| !after.contains(value));
         let gone: Vec<Change> = gone
-            .map(|v| change(field.to_owned(), format!("{} gone", short(v))))
+            .map(|value| change(field.to_owned(), [Some(short(value)), None]))
             .collect();
         let new = after.iter().filter(|value| !before.contains(value));
         let new: Vec<Change> = new
-            .map(|v| change(field.to_owned(), format!("{} new", short(v))))
+            .map(|value| change(field.to_owned(), [None, Some(short(value))]))
             .collect();
         if gone.is_empty() && new.is_empty() {
-            let what = format!("{} entries → {}", before.len(), after.len());
-            changes.push(change(field.to_owned(), what));
+            let [one, other] = [before, after].map(<[Value]>::len);
+            let values = [Some(format!("{one} entries")), Some(other.to_string())];
+            changes.push(change(field.to_owned(), values));
         }
         changes.extend(gone);
         changes.extend(new);
@@ -226,7 +255,7 @@ mod tests {
     fn changes(before: &Value, after: &Value) -> Vec<String> {
         let mut changes = Vec::new();
         compare(before, after, ("", ""), &mut changes);
-        let told = |Change { path, field, what }: &Change| format!("{path}{field}: {what}");
+        let told = |change: &Change| format!("{}{}: {}", change.path, change.field, change.what());
         changes.iter().map(told).collect()
     }
 

@@ -1,11 +1,13 @@
 //! A diff on one screen: a line for each section, a few below it for what differs.
 
-use harness_model::Verdict;
-
-use super::{Diff, Recorded, Section};
+use super::{Diff, Head, Section};
 use crate::Style;
 use crate::terminal::Tone;
 use crate::text::{count, one_line};
+
+/// What else may then differ.
+pub(crate) const OTHER_CHECKS: &str =
+    "the runs did not have the same checks: durations, calls, metrics and events may differ by that alone";
 
 /// Differences of one section that a screen shows, unless all are asked for.
 const SHOWN: usize = 5;
@@ -14,31 +16,25 @@ const VERDICTS_SHOWN: usize = 10;
 /// Characters of one line.
 const WIDTH: usize = 130;
 
-/// How a run is called at the top of the screen, and what it says there.
-pub(super) fn run_lines(run: &Recorded) -> (String, String) {
-    let summary = &run.summary;
-    let counts = format!(
-        "{}: {} passed, {} failed",
-        count(summary.checks.len(), "check"),
-        summary.count(Verdict::Pass),
-        summary.count(Verdict::Fail)
-    );
-    (
-        summary.run_id.clone(),
-        format!("{} ({counts}; {})", one_line(&summary.command, 80), run.folder),
-    )
-}
-
 impl Diff {
     /// The text for a terminal, with its line ends; with `all`, every difference.
     #[must_use]
     pub fn text(&self, style: Style, all: bool) -> String {
-        let [(first, of_first), (second, of_second)] = &self.runs;
-        let mut out = style.entry(Tone::Strong, "First", &format!("{first}: {of_first}"));
-        out += &style.entry(Tone::Strong, "Second", &format!("{second}: {of_second}"));
+        let mut out = String::new();
+        for (label, run) in ["First", "Second"].into_iter().zip(&self.runs) {
+            let Head {
+                run_id,
+                command,
+                counts,
+                folder,
+                ..
+            } = run;
+            let command = one_line(command, 80);
+            let text = format!("{run_id}: {command} ({counts}; {folder})");
+            out += &style.entry(Tone::Strong, label, &text);
+        }
         if !self.same_checks {
-            let text = "the runs did not have the same checks: durations, calls, metrics and events may differ by that alone";
-            out += &style.entry(Tone::Warn, "Note", text);
+            out += &style.entry(Tone::Warn, "Note", OTHER_CHECKS);
         }
         for section in &self.sections {
             out += &section_text(section, style, all);
@@ -76,6 +72,7 @@ fn section_text(section: &Section, style: Style, all: bool) -> String {
         compared,
         differences,
         brief,
+        ..
     } = section;
     let tone = match (compared, differences.is_empty()) {
         (false, _) => Tone::Quiet,
@@ -95,7 +92,12 @@ fn section_text(section: &Section, style: Style, all: bool) -> String {
     } else {
         SHOWN
     };
-    let lines = if all { differences } else { brief };
+    let every = differences.iter().map(|difference| &difference.line);
+    let lines: Vec<&String> = if all {
+        every.collect()
+    } else {
+        brief.iter().collect()
+    };
     // A line that says "1 more" takes the room of the one that it hides.
     let shown = if all || lines.len() <= limit + 1 {
         lines.len()

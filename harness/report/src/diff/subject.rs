@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use harness_model::{Origin, Part};
 
-use super::Section;
+use super::{Difference, Section};
 use crate::Summary;
 use crate::text::{count, one_line};
 
@@ -17,12 +17,12 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
     for (name, value) in &other {
         match one.get(name) {
             Some(known) if known == value => {}
-            Some(known) => differences.push(format!("{name}: {known} → {value}")),
-            None => differences.push(format!("{name}: only in the second run, {value}")),
+            Some(known) => differences.push(Difference::changed(name, known, value)),
+            None => differences.push(Difference::only_second(name, value)),
         }
     }
     for (name, value) in one.iter().filter(|(name, _)| !other.contains_key(*name)) {
-        differences.push(format!("{name}: only in the first run, {value}"));
+        differences.push(Difference::only_first(name, value));
     }
     let scope = format!(
         "{} of the second run, with its conditions and settings",
@@ -32,30 +32,32 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
 }
 
 /// Versions come first in each line, so that they stand on the screen.
-fn parts(before: &[Part], after: &[Part]) -> Vec<String> {
+fn parts(before: &[Part], after: &[Part]) -> Vec<Difference> {
     let mut differences = Vec::new();
+    let whole = |part: &Part| format!("{} ({})", part.version, origin(part));
     for part in after {
-        let (name, now) = (&part.name, origin(part));
-        let Some(known) = before.iter().find(|known| known.name == *name) else {
-            differences.push(format!(
-                "part {name}: only in the second run, {} ({now})",
-                part.version
-            ));
+        let what = format!("part {}", part.name);
+        let Some(known) = before.iter().find(|known| known.name == part.name) else {
+            differences.push(Difference::only_second(what, whole(part)));
             continue;
         };
-        let was = origin(known);
-        if known.version != part.version {
-            let versions = format!("{} → {}", known.version, part.version);
-            differences.push(format!("part {name}: {versions} ({was} → {now})"));
+        let (was, now) = (origin(known), origin(part));
+        let line = if known.version != part.version {
+            format!("{what}: {} → {} ({was} → {now})", known.version, part.version)
         } else if was != now {
-            differences.push(format!("part {name}: still {}, but {was} → {now}", part.version));
-        }
+            format!("{what}: still {}, but {was} → {now}", part.version)
+        } else {
+            continue;
+        };
+        differences.push(Difference {
+            line,
+            ..Difference::changed(what, whole(known), whole(part))
+        });
     }
     let gone = before
         .iter()
         .filter(|known| after.iter().all(|part| part.name != known.name));
-    differences
-        .extend(gone.map(|part| format!("part {}: only in the first run, {}", part.name, part.version)));
+    differences.extend(gone.map(|part| Difference::only_first(format!("part {}", part.name), &part.version)));
     differences
 }
 

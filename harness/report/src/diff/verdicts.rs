@@ -4,35 +4,31 @@ use std::collections::BTreeSet;
 
 use harness_model::Verdict;
 
-use super::Section;
-use crate::text::{count, one_line};
+use super::{Difference, Section};
+use crate::text::count;
 use crate::{CheckResult, Summary};
 
-/// Characters of a reason.
-const REASON: usize = 100;
-
 pub(super) fn section(before: &Summary, after: &Summary) -> Section {
-    let mut changes: Vec<(u8, String)> = Vec::new();
+    let mut changes: Vec<(u8, Difference)> = Vec::new();
     if before.outcome != after.outcome {
-        let text = format!("the run: {} → {}{}", outcome(before), outcome(after), why(after));
-        changes.push((0, text));
+        let why = after.broken.first().map(|broken| broken.message.as_str());
+        let change = Difference::changed("the run", outcome(before), outcome(after));
+        changes.push((0, change.because(why)));
     }
     for check in &after.checks {
-        let id = &check.check.id;
+        let (id, now) = (&check.check.id, check.verdict);
         match of(before, id) {
-            Some(known) if known.verdict == check.verdict => {}
+            Some(known) if known.verdict == now => {}
             Some(known) => {
-                let text = format!("{id}: {} → {}{}", known.verdict, check.verdict, reason(check));
-                changes.push((weight(check.verdict), text));
+                let change = Difference::changed(id, known.verdict.to_string(), now.to_string());
+                changes.push((weight(now), change.because(check.reason.as_deref())));
             }
-            None => changes.push((3, format!("{id}: only in the second run, {}", check.verdict))),
+            None => changes.push((3, Difference::only_second(id, now.to_string()))),
         }
     }
     for check in before.checks.iter().filter(|c| of(after, &c.check.id).is_none()) {
-        changes.push((
-            3,
-            format!("{}: only in the first run, {}", check.check.id, check.verdict),
-        ));
+        let change = Difference::only_first(&check.check.id, check.verdict.to_string());
+        changes.push((3, change));
     }
     // Stable: within a weight the order of the plan stays.
     changes.sort_by_key(|(weight, _)| *weight);
@@ -46,7 +42,7 @@ pub(super) fn section(before: &Summary, after: &Summary) -> Section {
     Section::new(
         "Verdicts",
         scope,
-        changes.into_iter().map(|(_, text)| text).collect(),
+        changes.into_iter().map(|(_, change)| change).collect(),
     )
 }
 
@@ -71,14 +67,4 @@ fn of<'a>(summary: &'a Summary, id: &str) -> Option<&'a CheckResult> {
 
 fn outcome(summary: &Summary) -> String {
     format!("{:?} (exit {})", summary.outcome, summary.exit).to_lowercase()
-}
-
-fn why(summary: &Summary) -> String {
-    let broken = summary.broken.first();
-    broken.map_or_else(String::new, |b| format!(": {}", one_line(&b.message, REASON)))
-}
-
-fn reason(check: &CheckResult) -> String {
-    let reason = check.reason.as_deref();
-    reason.map_or_else(String::new, |reason| format!(": {}", one_line(reason, REASON)))
 }

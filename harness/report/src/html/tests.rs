@@ -7,24 +7,30 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 
 #[test]
-fn the_policy_allows_this_style_and_this_script_only() {
+fn a_policy_allows_the_style_and_the_pages_own_script_only() {
     let source = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
 
-    assert!(
-        POLICY.contains(&source(STYLE)),
-        "page.css changed: put {} into POLICY",
-        source(STYLE)
-    );
-    assert!(
-        POLICY.contains(&source(SCRIPT)),
-        "page.js changed: put {} into POLICY",
-        source(SCRIPT)
-    );
+    for (policy, script, file) in [
+        (POLICY, SCRIPT, "page.js"),
+        (POLICY_OF_DIFFS, diff::SCRIPT, "diff.js"),
+    ] {
+        let expected = format!(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; style-src {}; script-src {}",
+            source(STYLE),
+            source(script)
+        );
+
+        assert_eq!(
+            policy.trim_end_matches(';'),
+            expected,
+            "page.css or {file} changed"
+        );
+    }
 }
 
 #[test]
 fn neither_style_nor_script_names_another_place() {
-    for text in [STYLE, SCRIPT] {
+    for text in [STYLE, SCRIPT, diff::SCRIPT] {
         for word in ["http:", "https:", "url(", "@import", "fetch(", "</"] {
             assert!(!text.contains(word), "{word}");
         }

@@ -1,12 +1,17 @@
 // Opens one page in chromium, in both themes and two widths, and prints as JSON what it saw. It judges nothing; browser.rs does.
-// node look.mjs CHROMIUM PAGE FOLDER_FOR_SCREENSHOTS NAME
+// node look.mjs CHROMIUM PAGE FOLDER_FOR_SCREENSHOTS report|diff NAME
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
-const [executablePath, file, screenshots, name] = process.argv.slice(2);
+const [executablePath, file, screenshots, kind, name] = process.argv.slice(2);
+// What the filter filters, where its name stands in it, and what opens.
+const { items, called, fold } = {
+  report: { items: "#list > .check", called: ".name", fold: ".check > summary" },
+  diff: { items: ".lines tbody tr", called: "th", fold: "details.block > summary" },
+}[kind];
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const address = pathToFileURL(file).href;
 const wide = { width: 1280, height: 800 };
@@ -77,10 +82,10 @@ function visibleText() {
     .map((element) => element.textContent.replace(/\s+/g, " ").trim());
 }
 
-// By keys alone: to the text filter, filter, clear; to a check, open it, close it.
+// By keys alone: to the text filter, filter, clear; to a verdict, take it away; to what is folded, open it.
 async function keyboard() {
   const { context, page, complaints } = await open({ viewport: wide });
-  const shown = () => page.locator("#list > .check:visible").count();
+  const shown = () => page.locator(`${items}:visible`).count();
   const tabTo = async (selector) => {
     for (let presses = 1; presses <= 300; presses += 1) {
       await page.keyboard.press("Tab");
@@ -90,23 +95,18 @@ async function keyboard() {
   };
   const seen = { all: await shown() };
   seen.tabsToFilter = await tabTo("#text");
-  await page.keyboard.type("no check has this name");
+  await page.keyboard.type("nothing has this name");
   seen.withNonsense = await shown();
   await page.keyboard.press("Control+A");
   await page.keyboard.press("Delete");
-  const first = await page.locator("#list > .check .name").first().textContent();
+  const first = await page.locator(`${items} ${called}`).first().textContent();
   await page.keyboard.type(first.slice(0, -1));
   seen.withFirstName = await shown();
   await page.keyboard.press("Control+A");
   await page.keyboard.press("Delete");
   seen.cleared = await shown();
-  seen.tabsToVerdict = await tabTo("#filters input[type=checkbox]");
-  const verdict = await page.evaluate(() => document.activeElement.value);
-  seen.ofVerdict = await page.locator(`#list > .check[data-verdict="${verdict}"]`).count();
-  await page.keyboard.press("Space");
-  seen.withoutVerdict = await shown();
-  await page.keyboard.press("Space");
-  seen.tabsToCheck = await tabTo(".check > summary");
+  seen.verdict = kind === "report" ? await withoutVerdict(page, tabTo, shown) : null;
+  seen.tabsToFold = await tabTo(fold);
   const isOpen = () => page.evaluate(() => document.activeElement.parentElement.open);
   seen.before = await isOpen();
   await page.keyboard.press("Enter");
@@ -116,13 +116,23 @@ async function keyboard() {
   return seen;
 }
 
+async function withoutVerdict(page, tabTo, shown) {
+  const tabs = await tabTo("#filters input[type=checkbox]");
+  const verdict = await page.evaluate(() => document.activeElement.value);
+  const of = await page.locator(`${items}[data-verdict="${verdict}"]`).count();
+  await page.keyboard.press("Space");
+  const without = await shown();
+  await page.keyboard.press("Space");
+  return { tabs, of, without };
+}
+
 async function withoutScripts() {
   const { context, page } = await open({ viewport: wide, javaScriptEnabled: false });
   const seen = {
     filters: await page.locator("#filters").isVisible(),
-    checks: await page.locator("#list > .check:visible").count(),
+    all: await page.locator(`${items}:visible`).count(),
   };
-  await page.locator(".check > summary").first().click();
+  await page.locator(fold).first().click();
   seen.text = (await page.locator("main").innerText()).length;
   await context.close();
   return seen;

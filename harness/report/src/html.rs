@@ -10,6 +10,7 @@ mod checks;
 mod environment;
 mod failures;
 mod markup;
+mod marks;
 mod proof;
 mod timeline;
 

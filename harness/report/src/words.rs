@@ -1,6 +1,10 @@
 //! The words in which two values differ: what leads from a failure to the evidence that names them.
+//!
+//! What it is not: it knows no field, no event and no route. A name may be written in several ways (`desiredReplicas`, `replicas_desired`,
+//! the column DESIRED); that they mean the same is read off their parts.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use harness_model::Failure;
 
@@ -8,16 +12,21 @@ use harness_model::Failure;
 const FEW: usize = 4;
 /// Words of a text beyond which it is a log, not a value.
 const MANY: usize = 60;
+/// Words that are looked for, of all sides.
+const MOST: usize = 48;
+/// Words around a difference that still say what it is a part of.
+const NEAR: usize = 12;
 
-/// Where a word stands. What was seen says more than what was not, and that more than of what it is the value.
+/// Where a word stands. What was seen says more than what was not, that more than of what it is the value, and least what stands beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Side {
+    Beside,
     Subject,
     Awaited,
     Seen,
 }
 
-/// A word of one of the two values that the other lacks.
+/// A word of one of the two values that the other lacks, or that says what they are values of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Word {
     pub(crate) text: String,
@@ -27,12 +36,25 @@ pub(crate) struct Word {
 impl Word {
     /// No word of a language, so that a line which names it is about it.
     pub(crate) fn is_distinctive(&self) -> bool {
-        is_distinctive(&self.text)
+        is_distinctive(&self.text) && !self.is_number()
+    }
+
+    /// A whole number: it says something only as the value of a field or the status of an answer.
+    pub(crate) fn is_number(&self) -> bool {
+        is_number(&self.text)
     }
 }
 
+fn is_number(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A name with a digit or a hyphen in it, one in camel case, or one in capitals as columns have.
 fn is_distinctive(word: &str) -> bool {
-    word.len() >= 4 && word.contains(|c: char| !c.is_alphabetic())
+    let inner = word.get(1..).unwrap_or_default();
+    word.len() >= 4
+        && (word.contains(|c: char| !c.is_alphabetic())
+            || inner.contains(char::is_uppercase) && (word.len() >= 5 || inner.contains(char::is_lowercase)))
 }
 
 /// Words keep what names keep together.
@@ -41,81 +63,325 @@ pub(crate) fn in_word(c: char) -> bool {
 }
 
 /// `InProgress` and `in_progress` are one word.
-pub(crate) fn folded(word: &str) -> String {
-    word.chars()
-        .filter(|c| !matches!(c, '-' | '_'))
-        .flat_map(char::to_lowercase)
-        .collect()
+fn folded(word: &str) -> String {
+    let mut text = String::new();
+    fold(word, &mut text);
+    text
+}
+
+fn fold(word: &str, into: &mut String) {
+    into.clear();
+    let kept = word.chars().filter(|c| !matches!(c, '-' | '_'));
+    into.extend(kept.flat_map(char::to_lowercase));
+}
+
+/// Calls `each` with the parts of a name in lower case: `desiredReplicas` and `replicas_desired` have the same.
+fn parts(word: &str, buffer: &mut String, mut each: impl FnMut(&str)) {
+    buffer.clear();
+    let mut after_lower = false;
+    for c in word.chars() {
+        let begins = !c.is_alphanumeric() || (c.is_uppercase() && after_lower);
+        if begins && !buffer.is_empty() {
+            each(buffer);
+            buffer.clear();
+        }
+        if c.is_alphanumeric() {
+            buffer.extend(c.to_lowercase());
+        }
+        after_lower = c.is_lowercase();
+    }
+    if !buffer.is_empty() {
+        each(buffer);
+    }
+}
+
+/// Of a text of several lines those that name something of what was awaited, if there are such: the rest of a log says nothing.
+pub(crate) fn telling_lines<'a>(failure: &Failure, text: &'a str) -> Cow<'a, str> {
+    if text.lines().nth(1).is_none() {
+        return text.into();
+    }
+    let awaited: HashSet<String> = split(&failure.awaited)
+        .filter(|word| is_distinctive(word))
+        .map(folded)
+        .collect();
+    let telling: Vec<&str> = text
+        .lines()
+        .filter(|line| split(line).any(|word| awaited.contains(&folded(word))))
+        .take(FEW)
+        .collect();
+    if telling.is_empty() {
+        text.into()
+    } else {
+        telling.join("\n").into()
+    }
+}
+
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c| !in_word(c)).map(|word| word.trim_matches('.'))
 }
 
 /// What differs, those that were seen first.
 pub(crate) fn differing_words(failure: &Failure) -> Vec<Word> {
-    // `labels of r1 = {…}`: the value is what stands last, and what was seen is another one. Else what was seen may be any text.
+    // `labels of r1 = {…}`: the value is what stands last, and what was seen is another one. Without it, what was awaited is a sentence.
     let (subject, value) = failure.awaited.split_once(" = ").unzip();
-    let awaited = value_words(value.unwrap_or(&failure.awaited));
-    let mut seen = value_words(&failure.last_seen);
-    if value.is_none() && seen.len() > FEW {
-        seen.clear();
-    }
-    let only = |these: &[&str], those: &[&str], side| -> Vec<Word> {
-        let others: HashSet<String> = those.iter().map(|word| folded(word)).collect();
-        these
-            .iter()
-            .filter(|word| !others.contains(&folded(word)))
-            .map(|word| Word {
-                text: (*word).to_owned(),
-                side,
-            })
-            .collect()
-    };
-    let mut words = only(&seen, &awaited, Side::Seen);
-    words.extend(only(&awaited, &seen, Side::Awaited));
+    let plain_ones = if value.is_some() { FEW } else { 0 };
+    let value = value.unwrap_or(&failure.awaited);
+    let last_seen = telling_lines(failure, &failure.last_seen);
+    let (awaited, seen) = (value_words(value), value_words(&last_seen));
+    let mut words = Words::default();
+    words.add(telling(only(&seen, &awaited), &seen, FEW), Side::Seen);
+    words.add(telling(only(&awaited, &seen), &awaited, plain_ones), Side::Awaited);
+    let differing = words.0.len();
     let subject = subject.map(value_words).unwrap_or_default();
-    words.extend(
-        only(&subject, &[], Side::Subject)
-            .into_iter()
-            .filter(Word::is_distinctive),
-    );
-    words
+    words.add(subject.into_iter().filter(|word| is_name(word)), Side::Subject);
+    let beside: Vec<String> = words.0[..differing]
+        .iter()
+        .flat_map(|word| match word.side {
+            Side::Seen => neighbours(&last_seen, &word.text),
+            _ => neighbours(value, &word.text),
+        })
+        .map(str::to_owned)
+        .collect();
+    words.add(beside.iter().map(String::as_str), Side::Beside);
+    words.0
 }
 
+fn is_name(word: &str) -> bool {
+    is_distinctive(word) && !is_number(word)
+}
+
+#[derive(Default)]
+struct Words(Vec<Word>);
+
+impl Words {
+    fn add<'a>(&mut self, words: impl IntoIterator<Item = &'a str>, side: Side) {
+        for text in words {
+            let is_new = !self.0.iter().any(|known| folded(&known.text) == folded(text));
+            if is_new && self.0.len() < MOST {
+                self.0.push(Word {
+                    text: text.to_owned(),
+                    side,
+                });
+            }
+        }
+    }
+}
+
+fn only<'a>(these: &[&'a str], those: &[&str]) -> Vec<&'a str> {
+    let others: HashSet<String> = those.iter().map(|word| folded(word)).collect();
+    let differs = |word: &&&str| !others.contains(&folded(word));
+    these.iter().filter(differs).copied().collect()
+}
+
+/// Names in the innermost bracket around a word, if there are few: the row or the object of which it is a field.
+fn neighbours<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+    let Some(at) = text.find(word) else {
+        return Vec::new();
+    };
+    let mut depth = 0_usize;
+    let opening = text[..at].rfind(|c| {
+        match c {
+            ')' | ']' | '}' => depth += 1,
+            '(' | '[' | '{' if depth == 0 => return true,
+            '(' | '[' | '{' => depth -= 1,
+            _ => {}
+        }
+        false
+    });
+    let Some(opening) = opening else {
+        return Vec::new();
+    };
+    let mut depth = 0_usize;
+    let closing = text[at..].find(|c| {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth == 0 => return true,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        false
+    });
+    let inside = &text[opening..closing.map_or(text.len(), |closing| at + closing)];
+    let names: Vec<&str> = split(inside).filter(|word| is_name(word)).take(NEAR + 1).collect();
+    if names.len() > NEAR { Vec::new() } else { names }
+}
+
+/// The words of a value; none if it is a log.
 fn value_words(text: &str) -> Vec<&str> {
-    let words: Vec<&str> = text
-        .split(|c| !in_word(c))
-        .map(|word| word.trim_matches('.'))
-        .filter(|word| word.len() >= 3 && word.contains(char::is_alphabetic))
+    let words: Vec<&str> = split(text)
+        .filter(|word| is_number(word) || word.len() >= 3 && word.contains(char::is_alphabetic))
         .take(MANY + 1)
         .collect();
-    if words.len() > MANY {
-        return Vec::new();
-    }
-    let is_short = words.len() <= FEW;
-    words
-        .into_iter()
-        .filter(|word| is_distinctive(word) || (is_short && !PLAIN.contains(word)))
-        .collect()
+    if words.len() > MANY { Vec::new() } else { words }
+}
+
+/// Of words of a value the numbers and names, and the plain ones if it has no more words than this.
+fn telling<'a>(words: Vec<&'a str>, value: &[&str], plain_ones: usize) -> Vec<&'a str> {
+    let is_short = value.iter().filter(|word| !is_number(word)).count() <= plain_ones;
+    let tells = |word: &&str| is_number(word) || is_distinctive(word) || (is_short && !PLAIN.contains(word));
+    words.into_iter().filter(tells).collect()
 }
 
 /// Words of Rust's debug form, of sentences, and those that stand everywhere.
-const PLAIN: [&str; 18] = [
+const PLAIN: [&str; 19] = [
     "Some", "None", "Err", "true", "false", "the", "and", "for", "with", "not", "its", "has", "job", "jobs",
-    "pod", "pods", "runner", "runners",
+    "pod", "pods", "runner", "runners", "GHES",
 ];
+
+/// Words, made ready to be looked up in many texts.
+pub(crate) struct Clues<'w> {
+    pub(crate) words: &'w [Word],
+    whole: HashMap<String, usize>,
+    /// Parts of names in camel case or with underscores, and of how many parts each word is.
+    parts: HashMap<String, Vec<usize>>,
+    number_of_parts: Vec<usize>,
+    /// Names of columns: the field begins alike.
+    columns: Vec<(String, usize)>,
+}
+
+/// How well a text names each word: 1 by its whole name, less by most of its parts, 0 not at all.
+pub(crate) struct Named {
+    pub(crate) strengths: Vec<f32>,
+    parts: Vec<HashSet<String>>,
+}
+
+impl<'w> Clues<'w> {
+    pub(crate) fn new(words: &'w [Word]) -> Clues<'w> {
+        let mut clues = Clues {
+            words,
+            whole: HashMap::new(),
+            parts: HashMap::new(),
+            number_of_parts: vec![0; words.len()],
+            columns: Vec::new(),
+        };
+        let mut buffer = String::new();
+        for (index, word) in words.iter().enumerate() {
+            clues.whole.insert(folded(&word.text), index);
+            let has_case = word.text.contains(char::is_lowercase) && word.text.contains(char::is_uppercase);
+            if has_case || word.text.contains('_') {
+                parts(&word.text, &mut buffer, |part| {
+                    clues.parts.entry(part.to_owned()).or_default().push(index);
+                    clues.number_of_parts[index] += 1;
+                });
+            } else if word.is_distinctive() && !word.text.contains(|c: char| !c.is_uppercase()) {
+                clues.columns.push((folded(&word.text), index));
+            }
+        }
+        clues
+    }
+
+    /// Nothing named yet.
+    pub(crate) fn none(&self) -> Named {
+        Named {
+            strengths: vec![0.0; self.words.len()],
+            parts: vec![HashSet::new(); self.words.len()],
+        }
+    }
+
+    /// Adds what a text names. Numbers in a text say nothing.
+    pub(crate) fn text(&self, text: &str, named: &mut Named) {
+        let mut buffer = String::new();
+        for word in split(text).filter(|word| word.len() >= 3 && !is_number(word)) {
+            self.word(word, &mut buffer, named);
+        }
+    }
+
+    /// Adds what a path of a field and its value name.
+    pub(crate) fn field(&self, path: &str, values: [&str; 2], named: &mut Named) {
+        let mut buffer = String::new();
+        for segment in path.split(['.', '[', ']', '/']).filter(|segment| !segment.is_empty()) {
+            self.word(segment, &mut buffer, named);
+            fold(segment, &mut buffer);
+            for (column, index) in &self.columns {
+                if buffer.starts_with(column) {
+                    named.strengths[*index] = 1.0;
+                }
+            }
+        }
+        for value in values {
+            self.text(value, named);
+            self.number(value.trim_matches('"'), named);
+        }
+    }
+
+    /// Adds a number that is a value by itself.
+    pub(crate) fn number(&self, number: &str, named: &mut Named) {
+        if is_number(number)
+            && let Some(index) = self.whole.get(number)
+        {
+            named.strengths[*index] = 1.0;
+        }
+    }
+
+    fn word(&self, word: &str, buffer: &mut String, named: &mut Named) {
+        fold(word, buffer);
+        if let Some(index) = self.whole.get(buffer.as_str()) {
+            named.strengths[*index] = 1.0;
+        }
+        if self.parts.is_empty() {
+            return;
+        }
+        parts(word, buffer, |part| {
+            for index in self.parts.get(part).into_iter().flatten() {
+                if !named.parts[*index].contains(part) {
+                    named.parts[*index].insert(part.to_owned());
+                }
+            }
+        });
+    }
+
+    /// Takes most of the parts of a name for the name.
+    pub(crate) fn close(&self, named: &mut Named) {
+        for (index, found) in named.parts.iter().enumerate() {
+            let (found, all) = (found.len(), self.number_of_parts[index]);
+            if found >= 2 && 5 * found >= 3 * all {
+                #[expect(clippy::cast_precision_loss, reason = "names have few parts")]
+                let strength = 0.8 * found as f32 / all as f32;
+                named.strengths[index] = named.strengths[index].max(strength);
+            }
+        }
+        // A small number is everywhere: it says something only together with a name.
+        let is_small = |word: &Word| word.is_number() && word.text.len() == 1;
+        let has_name = self
+            .words
+            .iter()
+            .zip(&named.strengths)
+            .any(|(word, strength)| !word.is_number() && *strength > 0.0 && word.side > Side::Beside);
+        if !has_name {
+            for (word, strength) in self.words.iter().zip(&mut named.strengths) {
+                if is_small(word) {
+                    *strength = 0.0;
+                }
+            }
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn words(awaited: &str, last_seen: &str) -> Vec<(String, Side)> {
-        let failure = Failure {
+    fn failure(awaited: &str, last_seen: &str) -> Failure {
+        Failure {
             awaited: awaited.to_owned(),
             last_seen: last_seen.to_owned(),
             detail: None,
-        };
-        differing_words(&failure)
+        }
+    }
+
+    fn words(awaited: &str, last_seen: &str) -> Vec<(String, Side)> {
+        differing_words(&failure(awaited, last_seen))
             .into_iter()
             .map(|word| (word.text, word.side))
             .collect()
+    }
+
+    fn named(words: &[Word], name: impl FnOnce(&Clues<'_>, &mut Named)) -> Vec<bool> {
+        let clues = Clues::new(words);
+        let mut named = clues.none();
+        name(&clues, &mut named);
+        clues.close(&mut named);
+        named.strengths.iter().map(|strength| *strength > 0.0).collect()
     }
 
     #[test]
@@ -150,5 +416,50 @@ mod tests {
                 ("r1-x2".to_owned(), Side::Awaited)
             ]
         );
+    }
+
+    #[test]
+    fn what_stands_in_the_same_row_says_what_it_is_a_field_of() {
+        assert_eq!(
+            words(
+                r#"resources = {["runnersets", "", "RunnerSet"], ["some-things", "rdeploy", "RunnerDeployment"]}"#,
+                r#"{["runnersets", "", "RunnerSet"], ["some-things", "", "RunnerDeployment"]}"#
+            ),
+            [
+                ("rdeploy".to_owned(), Side::Awaited),
+                ("some-things".to_owned(), Side::Beside),
+                ("RunnerDeployment".to_owned(), Side::Beside)
+            ]
+        );
+    }
+
+    #[test]
+    fn of_a_log_the_lines_that_name_what_was_awaited_count() {
+        let log = "line of 2026-11-25\ntag_hash=aaa111\nmore-of it";
+
+        assert_eq!(
+            words("tag_hash=bbb222 in the job's log", log),
+            [
+                ("aaa111".to_owned(), Side::Seen),
+                ("bbb222".to_owned(), Side::Awaited)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_field_is_named_however_it_is_written() {
+        let words = differing_words(&failure("DESIRED of replicas_desired = 4", "8"));
+
+        let by_field = named(&words, |clues, named| {
+            clues.field("status.desiredReplicas", ["4", "8"], named);
+        });
+        let by_another = named(&words, |clues, named| {
+            clues.field("spec.replicas", ["", "8"], named);
+        });
+
+        let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+        assert_eq!(texts, ["8", "4", "DESIRED", "replicas_desired"]);
+        assert_eq!(by_field, [true, true, true, true]);
+        assert_eq!(by_another, [false, false, false, false]);
     }
 }

@@ -147,10 +147,11 @@ pub(super) fn lines_about(path: &Utf8Path, namespace: &str, gaps: &mut Vec<Strin
 }
 
 /// The last line of the log of a program that one of the words is the name of, else the last line of the first log that names one. Only
-/// words that are none of a language.
+/// words that are none of a language. Of ARC's managers it reads those of the namespace alone that has its own, else the common ones.
 pub(super) fn line_that_names(
     run_dir: &Utf8Path,
     words: &[Word],
+    own: Option<&str>,
     gaps: &mut Vec<String>,
 ) -> Option<ProgramLine> {
     let words: Vec<&Word> = words
@@ -164,6 +165,7 @@ pub(super) fn line_that_names(
     let logs: Vec<Excerpt> = listing(run_dir, Utf8Path::new("evidence/programs"), gaps)
         .into_iter()
         .filter_map(|(path, _)| tail(&run_dir.join(path), SEARCHED_OF_PROGRAM, gaps))
+        .filter(|log| is_for(log, own))
         .collect();
     words.into_iter().find_map(|word| {
         let is_of_program = |log: &Excerpt| log.name.strip_suffix(".log") == Some(word.text.as_str());
@@ -182,6 +184,15 @@ pub(super) fn line_that_names(
             })
         })
     })
+}
+
+/// `own-1-arc-manager-0.log` is for the namespace that it names, `arc-manager.log` for whoever has no ARC of its own.
+fn is_for(log: &Excerpt, own: Option<&str>) -> bool {
+    match (log.name.starts_with("own-"), own) {
+        (true, Some(namespace)) => log.text.lines().any(|line| names(line, namespace)),
+        (true, None) => false,
+        (false, own) => own.is_none() || log.name != "arc-manager.log",
+    }
 }
 
 /// Whether the line has this name, not one of which it is a part.
@@ -310,5 +321,23 @@ mod tests {
         assert!(names("pod e2e-scaling/x", "e2e-scaling"));
         assert!(!names("pod e2e-scaling-ladder/x", "e2e-scaling"));
         assert!(!names("anything", ""));
+    }
+
+    #[test]
+    fn a_check_has_the_log_of_its_own_arc_and_no_other() {
+        let log = |name: &str, text: &str| Excerpt {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            left_out: String::new(),
+        };
+        let own = log("own-1-arc-manager-0.log", "reconciled e2e-a/x");
+        let common = log("arc-manager.log", "reconciled e2e-b/x");
+        let other = log("etcd.log", "");
+
+        let of = |namespace| [&own, &common, &other].map(|log| is_for(log, namespace));
+
+        assert_eq!(of(Some("e2e-a")), [true, false, true]);
+        assert_eq!(of(Some("e2e-c")), [false, false, true]);
+        assert_eq!(of(None), [false, true, true]);
     }
 }

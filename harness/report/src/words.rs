@@ -8,12 +8,17 @@ use std::collections::{HashMap, HashSet};
 
 use harness_model::Failure;
 
+use crate::text::without_controls;
+
 /// Words of a text up to which each is part of a value; in a longer text the plain ones are prose.
 const FEW: usize = 4;
 /// Words of a text beyond which it is a log, not a value.
 const MANY: usize = 60;
 /// Words that are looked for, of all sides.
 const MOST: usize = 48;
+/// How well a name is named by most of its parts, and a number that stands in a text.
+const BY_PARTS: f32 = 0.8;
+const IN_TEXT: f32 = 0.3;
 /// Words around a difference that still say what it is a part of.
 const NEAR: usize = 12;
 
@@ -49,10 +54,12 @@ fn is_number(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A name with a digit or a hyphen in it, one in camel case, or one in capitals as columns have.
+/// A name with a digit or a hyphen in it, one in camel case, or one in capitals as columns have; no duration and no time of a log's line.
 fn is_distinctive(word: &str) -> bool {
     let inner = word.get(1..).unwrap_or_default();
+    let is_time = word.starts_with(|c: char| c.is_ascii_digit()) && (word.ends_with(['s', 'Z']) || word.contains('T'));
     word.len() >= 4
+        && !is_time
         && (word.contains(|c: char| !c.is_alphabetic())
             || inner.contains(char::is_uppercase) && (word.len() >= 5 || inner.contains(char::is_lowercase)))
 }
@@ -100,11 +107,12 @@ pub(crate) fn telling_lines<'a>(failure: &Failure, text: &'a str) -> Cow<'a, str
     if text.lines().nth(1).is_none() {
         return text.into();
     }
+    let printed = without_controls(text);
     let awaited: HashSet<String> = split(&failure.awaited)
         .filter(|word| is_distinctive(word))
         .map(folded)
         .collect();
-    let telling: Vec<&str> = text
+    let telling: Vec<&str> = printed
         .lines()
         .filter(|line| split(line).any(|word| awaited.contains(&folded(word))))
         .take(FEW)
@@ -124,16 +132,22 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 pub(crate) fn differing_words(failure: &Failure) -> Vec<Word> {
     // `labels of r1 = {…}`: the value is what stands last, and what was seen is another one. Without it, what was awaited is a sentence.
     let (subject, value) = failure.awaited.split_once(" = ").unzip();
-    let plain_ones = if value.is_some() { FEW } else { 0 };
+    let (of_seen, of_awaited) = if value.is_some() { (MANY, MANY) } else { (FEW, 0) };
     let value = value.unwrap_or(&failure.awaited);
     let last_seen = telling_lines(failure, &failure.last_seen);
     let (awaited, seen) = (value_words(value), value_words(&last_seen));
     let mut words = Words::default();
-    words.add(telling(only(&seen, &awaited), &seen, FEW), Side::Seen);
-    words.add(telling(only(&awaited, &seen), &awaited, plain_ones), Side::Awaited);
+    words.add(telling(only(&seen, &awaited), &seen, of_seen), Side::Seen);
+    words.add(telling(only(&awaited, &seen), &awaited, of_awaited), Side::Awaited);
     let differing = words.0.len();
-    let subject = subject.map(value_words).unwrap_or_default();
-    words.add(subject.into_iter().filter(|word| is_name(word)), Side::Subject);
+    // `metric{label: value}`: labels say less than the name.
+    let (subject, labels) = subject.map_or(("", ""), |subject| match subject.find('{') {
+        Some(at) => subject.split_at(at),
+        None => (subject, ""),
+    });
+    let names = |text| value_words(text).into_iter().filter(|word| is_name(word));
+    words.add(names(subject), Side::Subject);
+    words.add(names(labels), Side::Beside);
     let beside: Vec<String> = words.0[..differing]
         .iter()
         .flat_map(|word| match word.side {
@@ -239,7 +253,7 @@ pub(crate) struct Clues<'w> {
     columns: Vec<(String, usize)>,
 }
 
-/// How well a text names each word: 1 by its whole name, less by most of its parts, 0 not at all.
+/// How well a text names each word: 1 by its whole name, [`BY_PARTS`] by most of its parts, 0 not at all.
 pub(crate) struct Named {
     pub(crate) strengths: Vec<f32>,
     parts: Vec<HashSet<String>>,
@@ -278,38 +292,49 @@ impl<'w> Clues<'w> {
         }
     }
 
-    /// Adds what a text names. Numbers in a text say nothing.
+    /// Adds what a text names. Numbers in a text say little.
     pub(crate) fn text(&self, text: &str, named: &mut Named) {
         let mut buffer = String::new();
-        for word in split(text).filter(|word| word.len() >= 3 && !is_number(word)) {
-            self.word(word, &mut buffer, named);
+        for word in split(text) {
+            if is_number(word) {
+                if word.len() > 1 {
+                    self.number(word, IN_TEXT, named);
+                }
+            } else if word.len() >= 3 {
+                self.word(word, &mut buffer, named);
+            }
         }
     }
 
-    /// Adds what a path of a field and its value name.
+    /// Adds what a path of a field and its value name. A small number is everywhere: it counts only in a field that is named.
     pub(crate) fn field(&self, path: &str, values: [&str; 2], named: &mut Named) {
         let mut buffer = String::new();
+        let mut of_path = self.none();
         for segment in path.split(['.', '[', ']', '/']).filter(|segment| !segment.is_empty()) {
-            self.word(segment, &mut buffer, named);
+            self.word(segment, &mut buffer, &mut of_path);
             fold(segment, &mut buffer);
             for (column, index) in &self.columns {
                 if buffer.starts_with(column) {
-                    named.strengths[*index] = 1.0;
+                    of_path.strengths[*index] = 1.0;
                 }
             }
         }
+        named.add(&of_path);
+        self.close(&mut of_path);
+        let is_named = of_path.strengths.iter().any(|strength| *strength > 0.0);
         for value in values {
-            self.text(value, named);
-            self.number(value.trim_matches('"'), named);
+            if !is_number(value) {
+                self.text(value, named);
+            } else if is_named || value.len() > 1 {
+                self.number(value, 1.0, named);
+            }
         }
     }
 
-    /// Adds a number that is a value by itself.
-    pub(crate) fn number(&self, number: &str, named: &mut Named) {
-        if is_number(number)
-            && let Some(index) = self.whole.get(number)
-        {
-            named.strengths[*index] = 1.0;
+    /// Adds a number that is a value by itself, such as a status.
+    pub(crate) fn number(&self, number: &str, strength: f32, named: &mut Named) {
+        if let Some(index) = self.whole.get(number) {
+            named.strengths[*index] = named.strengths[*index].max(strength);
         }
     }
 
@@ -335,24 +360,19 @@ impl<'w> Clues<'w> {
         for (index, found) in named.parts.iter().enumerate() {
             let (found, all) = (found.len(), self.number_of_parts[index]);
             if found >= 2 && 5 * found >= 3 * all {
-                #[expect(clippy::cast_precision_loss, reason = "names have few parts")]
-                let strength = 0.8 * found as f32 / all as f32;
-                named.strengths[index] = named.strengths[index].max(strength);
+                named.strengths[index] = named.strengths[index].max(BY_PARTS);
             }
         }
-        // A small number is everywhere: it says something only together with a name.
-        let is_small = |word: &Word| word.is_number() && word.text.len() == 1;
-        let has_name = self
-            .words
-            .iter()
-            .zip(&named.strengths)
-            .any(|(word, strength)| !word.is_number() && *strength > 0.0 && word.side > Side::Beside);
-        if !has_name {
-            for (word, strength) in self.words.iter().zip(&mut named.strengths) {
-                if is_small(word) {
-                    *strength = 0.0;
-                }
-            }
+    }
+}
+
+impl Named {
+    fn add(&mut self, other: &Named) {
+        for (strength, more) in self.strengths.iter_mut().zip(&other.strengths) {
+            *strength = strength.max(*more);
+        }
+        for (parts, more) in self.parts.iter_mut().zip(&other.parts) {
+            parts.extend(more.iter().cloned());
         }
     }
 }

@@ -65,6 +65,12 @@ impl Request {
     pub(crate) fn is_refused(&self) -> bool {
         self.unknown || self.fault || self.status.is_some_and(is_refusal)
     }
+
+    /// The path, or the template of its route if it is longer than so many bytes.
+    pub(crate) fn short_path(&self, most: usize) -> &str {
+        let template = self.route.as_deref().filter(|_| self.path.len() > most);
+        template.unwrap_or(&self.path)
+    }
 }
 
 /// A check whose requests are wanted, from its beginning to its failure.

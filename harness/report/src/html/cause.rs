@@ -15,6 +15,9 @@ const MOST_WORDS: usize = 3;
 /// A piece that stands so far below the best is not told beside it.
 const LEAST_SHARE: f32 = 0.4;
 
+/// How the harness's own client introduces itself to GHES.
+const OWN_AGENT: &str = "octocrab";
+
 /// What stands behind a failure, and how that was found.
 #[derive(Debug)]
 pub(super) struct Behind<'a> {
@@ -52,8 +55,9 @@ pub(super) fn behind<'a>(
     let changes = evidence.changes.iter().map(Nearest::Change);
     let happened = requests.chain(events).chain(changes);
     let mut ranked = rank(happened.filter(|what| what.at() <= until), &clues);
-    let names = |ranked: &[Ranked<'_>]| ranked.first().is_some_and(|best| best.by_words > 0.0);
-    if !names(&ranked) {
+    // That the harness looked, and saw nothing that differs, says nothing.
+    ranked.retain(|piece| piece.by_words > 0.0 || !piece.what.is_own_look());
+    if ranked.iter().all(|piece| piece.by_words == 0.0) {
         let mut set_up = rank(installed.iter().map(Nearest::Installed), &clues);
         set_up.retain(|piece| piece.by_words > 0.0);
         set_up.truncate(1);
@@ -104,7 +108,7 @@ fn rank<'a>(pieces: impl Iterator<Item = Nearest<'a>>, clues: &Clues<'_>) -> Vec
             .filter(|index| weight(*index) > 0.0)
             .collect();
         words.sort_by(|a, b| weight(*b).total_cmp(&weight(*a)));
-        let by_words: f32 = words.iter().map(|index| weight(*index)).sum();
+        let by_words = what.share() * words.iter().map(|index| weight(*index)).sum::<f32>();
         let piece = Ranked {
             what,
             score: by_words + what.alarm(),
@@ -181,6 +185,20 @@ impl Nearest<'_> {
         }
     }
 
+    /// The harness itself looked at GHES: that is where what was last seen comes from.
+    fn is_own_look(&self) -> bool {
+        matches!(self, Nearest::Request(request) if request.method == "GET" && request.user_agent.as_deref() == Some(OWN_AGENT))
+    }
+
+    /// What somebody did says more than what somebody looked at.
+    fn share(&self) -> f32 {
+        match self {
+            _ if self.is_own_look() => 0.4,
+            Nearest::Request(request) if request.method == "GET" => 0.8,
+            _ => 1.0,
+        }
+    }
+
     /// How much it speaks of trouble by itself.
     fn alarm(&self) -> f32 {
         match self {
@@ -222,7 +240,7 @@ impl Nearest<'_> {
                 ];
                 texts.into_iter().flatten().for_each(|text| clues.text(text, named));
                 if let Some(status) = request.status {
-                    clues.number(&status.to_string(), named);
+                    clues.number(&status.to_string(), 1.0, named);
                 }
             }
             Nearest::Event(event) => {

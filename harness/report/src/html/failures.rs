@@ -92,9 +92,7 @@ fn card(
                 html.raw("</div>");
             }
             if behind.is_empty() {
-                html.raw(
-                    "<span class=\"quiet\">no kept request, event, change or line names what differs</span>",
-                );
+                last_step(html, check);
             }
             html.raw("</dd>\n");
         }
@@ -217,11 +215,21 @@ fn squeeze(html: &mut Html, pieces: &[Piece<'_>], mark: &'static str) {
     }
 }
 
+/// Where nothing was kept, what the check told last.
+fn last_step(html: &mut Html, check: &CheckResult) {
+    match check.observations.last() {
+        Some(text) => html.raw("<b>Step</b> ").cut(text, SENTENCE),
+        None => html.raw(
+            "<span class=\"quiet\">no kept request, event, change or line names what differs</span>",
+        ),
+    };
+}
+
 fn told(html: &mut Html, summary: &Summary, failed_at: Option<Timestamp>, behind: &Behind<'_>) {
     match behind.what {
         Nearest::Request(request) => {
             html.raw("<b>Request</b> <code>").text(&request.method).raw(" ");
-            html.cut(&request.path, TEXT).raw("</code> ");
+            html.cut(request.short_path(TEXT), TEXT).raw("</code> ");
             super::proof::status(html, request);
             html.raw(" by ").cut(&request.identity, TEXT);
             if let Some(agent) = &request.user_agent {
@@ -263,9 +271,9 @@ fn moment(html: &mut Html, summary: &Summary, failed_at: Option<Timestamp>, at: 
     since_start(html, summary, at);
     if let Some(failed_at) = failed_at {
         let before = offset(summary, failed_at) - offset(summary, at);
-        html.raw(" <span class=\"quiet\">, ")
+        html.raw(" <span class=\"quiet\">(")
             .text(&format!("{before:.1} s before the failure"))
-            .raw("</span>");
+            .raw(")</span>");
     }
 }
 

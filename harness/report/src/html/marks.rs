@@ -9,6 +9,9 @@ use crate::words::{Side, differing_words, in_word};
 /// Words of one value beyond which they are not compared one by one: that is quadratic.
 const MOST_WORDS: usize = 400;
 
+/// Words that are marked of values that have little in common.
+const MOST_MARKED: usize = 8;
+
 /// A piece of a value, and whether the other value lacks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece<'a> {
@@ -58,11 +61,15 @@ pub(super) fn mark<'a>(failure: &Failure, awaited: &'a str, last_seen: &'a str) 
 fn by_words<'a>(failure: &Failure, left: &mut [Piece<'a>], right: &mut [Piece<'a>]) {
     let words = differing_words(failure);
     for (pieces, side) in [(left, Side::Awaited), (right, Side::Seen)] {
-        let differing: HashSet<&str> = words
+        let mut differing: HashSet<&str> = words
             .iter()
             .filter(|word| word.side == side)
             .map(|word| word.text.as_str())
             .collect();
+        // Where most differs, a mark says nothing.
+        if differing.len() > MOST_MARKED {
+            differing.clear();
+        }
         for piece in pieces {
             piece.differs = differing.contains(piece.text.trim_matches('.'));
         }
@@ -170,7 +177,7 @@ mod tests {
             [["queued"], ["completed"]]
         );
         assert_eq!(
-            marked("a runner online besides r1-x2", "[r3-x4 online]"),
+            marked("a runner that is online besides r1-x2", "[r3-x4 online]"),
             [["r1-x2"], ["r3-x4"]]
         );
     }

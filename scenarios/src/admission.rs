@@ -33,7 +33,9 @@ async fn two_scopes(context: Context) -> anyhow::Result<()> {
 
     match answer {
         Ok(_) => {
-            context.observe("the API server admitted a RunnerDeployment with an enterprise and an organization (dry run)");
+            context.observe(
+                "the API server admitted a RunnerDeployment with an enterprise and an organization (dry run)",
+            );
             Err(Unmet {
                 awaited,
                 seen: "admitted".into(),

@@ -280,13 +280,14 @@ fn first_difference(
     expected: &BTreeMap<Series, String>,
     seen: &BTreeMap<Series, String>,
 ) -> Result<(), Unmet> {
-    let all: BTreeSet<&Series> = expected.keys().chain(seen.keys()).collect();
     let value = |map: &BTreeMap<Series, String>, series: &Series| {
         map.get(series).cloned().unwrap_or("absent".to_owned())
     };
-    for series in all {
+    for series in expected.keys().chain(seen.keys()) {
         let (name, labels) = series;
-        let mut others = seen.keys().filter(|other| &other.0 == name && !expected.contains_key(*other));
+        let mut others = seen
+            .keys()
+            .filter(|other| &other.0 == name && !expected.contains_key(*other));
         match others.next().filter(|_| !seen.contains_key(series)) {
             Some(other) => expect_equal(&format!("labels of {name}"), labels, &other.1)?,
             None => {

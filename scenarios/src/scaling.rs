@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::model::{Capability, Check, Claim, Profile};
-use harness::{Context, Scenario, Stay, Step, Trail, expect, expect_equal};
+use harness::{Context, Scenario, Stay, Step, Trail, expect};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
@@ -213,17 +213,25 @@ fn steps(context: &Context, trail: &Trail, rises: &[i64], falls: &[i64]) -> anyh
         .filter(|(old, new)| new > old)
         .map(|(_, new)| *new)
         .collect();
-    expect_equal("values to which DESIRED rose", &rises.to_vec(), &rose)?;
-    let others: Vec<i64> = values
-        .windows(2)
-        .filter(|pair| pair[1] < pair[0] && !falls.contains(&pair[1]))
-        .map(|pair| pair[1])
-        .collect();
-    expect_equal(
-        &format!("values to which DESIRED fell besides {falls:?}"),
-        &Vec::new(),
-        &others,
-    )?;
+    let what = trail.what();
+    let told = |value: Option<&i64>| value.map_or("no more".to_owned(), ToString::to_string);
+    let mut before = 0;
+    for index in 0..rose.len().max(rises.len()) {
+        let (awaited, seen) = (rises.get(index), rose.get(index));
+        expect(
+            format!("{what}, risen from {before} = {}", told(awaited)),
+            awaited == seen,
+            told(seen),
+        )?;
+        before = rose[index];
+    }
+    for pair in values.windows(2).filter(|pair| pair[1] < pair[0]) {
+        expect(
+            format!("{what}, fallen from {} = one of {falls:?}", pair[0]),
+            falls.contains(&pair[1]),
+            pair[1],
+        )?;
+    }
     Ok(())
 }
 
@@ -236,9 +244,16 @@ fn no_early_fall(context: &Context, trail: &Trail, last_rise: Step) -> anyhow::R
         .unwrap_or_default();
     context.measure("first fall after the last rise", after.as_secs_f64(), "s");
     expect(
-        format!("DESIRED within {DELAY:?} of the last rise = {}", last_rise.value),
+        format!(
+            "{}, {DELAY:?} from the last rise on = {}",
+            trail.what(),
+            last_rise.value
+        ),
         after + ROUNDING >= DELAY,
-        format!("{} after {after:?}", fall.map_or(last_rise.value, |pair| pair[1].value)),
+        format!(
+            "{} after {after:?}",
+            fall.map_or(last_rise.value, |pair| pair[1].value)
+        ),
     )?;
     Ok(())
 }

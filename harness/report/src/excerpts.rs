@@ -72,6 +72,8 @@ pub(crate) struct CheckEvidence {
     pub(crate) objects: Vec<Excerpt>,
     /// The last line of a program's log that names what differs.
     pub(crate) program_line: Option<ProgramLine>,
+    /// The line with which a program told that it crashed.
+    pub(crate) crash: Option<ProgramLine>,
 }
 
 impl Excerpts {
@@ -80,6 +82,10 @@ impl Excerpts {
     pub fn read(run_dir: &Utf8Path, summary: &Summary) -> Excerpts {
         let mut evidence = Excerpts::default();
         let pods = files::pod_logs(run_dir, &mut evidence.gaps);
+        let programs = match summary.checks.iter().any(wants_detail) {
+            true => files::program_logs(run_dir, &mut evidence.gaps),
+            false => Vec::new(),
+        };
         let mut owners = HashMap::new();
         let mut own = Vec::new();
         let mut wanted = Vec::new();
@@ -92,6 +98,7 @@ impl Excerpts {
                 run_dir,
                 since: summary.started,
                 pods: &pods,
+                programs: &programs,
             };
             let detail_until = in_detail.then(|| check.failed_at().unwrap_or(Timestamp::MAX));
             let (of_check, known) = folder.check(check, detail_until, &mut evidence.gaps);
@@ -172,6 +179,8 @@ struct Folder<'a> {
     run_dir: &'a Utf8Path,
     since: Timestamp,
     pods: &'a HashMap<String, Vec<(Utf8PathBuf, u64)>>,
+    /// The programs' logs.
+    programs: &'a [Excerpt],
 }
 
 impl Folder<'_> {
@@ -205,7 +214,8 @@ impl Folder<'_> {
             if let Some(failure) = check.failure() {
                 let words = differing_words(failure);
                 let own = has_own_ghes(check).then_some(namespace);
-                evidence.program_line = files::line_that_names(self.run_dir, &words, own, gaps);
+                evidence.program_line = files::line_that_names(self.programs, &words, own);
+                evidence.crash = files::crash(self.programs, own);
             }
         }
         evidence.more_files = evidence.files.len().saturating_sub(MOST_FILES);

@@ -9,8 +9,8 @@ mod chart;
 mod checks;
 mod environment;
 mod failures;
-mod markup;
 mod marks;
+mod markup;
 mod proof;
 mod timeline;
 

@@ -16,9 +16,14 @@ const FEW: usize = 4;
 const MANY: usize = 60;
 /// Words that are looked for, of all sides.
 const MOST: usize = 48;
-/// How well a name is named by most of its parts, and a number that stands in a text.
+/// Letters of a word that is rather a name than prose, in a row of values.
+const LONG: usize = 8;
+/// How well a name is named by most of its parts, by a part of a value, and a number that stands in a text.
 const BY_PARTS: f32 = 0.8;
+const IN_VALUE: f32 = 0.8;
 const IN_TEXT: f32 = 0.3;
+/// And a number that a field had before.
+const WAS: f32 = 0.6;
 /// Words around a difference that still say what it is a part of.
 const NEAR: usize = 12;
 
@@ -57,11 +62,14 @@ fn is_number(word: &str) -> bool {
 /// A name with a digit or a hyphen in it, one in camel case, or one in capitals as columns have; no duration and no time of a log's line.
 fn is_distinctive(word: &str) -> bool {
     let inner = word.get(1..).unwrap_or_default();
-    let is_time = word.starts_with(|c: char| c.is_ascii_digit()) && (word.ends_with(['s', 'Z']) || word.contains('T'));
     word.len() >= 4
-        && !is_time
+        && !is_time(word)
         && (word.contains(|c: char| !c.is_alphabetic())
             || inner.contains(char::is_uppercase) && (word.len() >= 5 || inner.contains(char::is_lowercase)))
+}
+
+fn is_time(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit()) && (word.ends_with(['s', 'Z']) || word.contains('T'))
 }
 
 /// Words keep what names keep together.
@@ -128,23 +136,60 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c| !in_word(c)).map(|word| word.trim_matches('.'))
 }
 
+/// `labels of r1 = {…}`: the value is what stands last, and what was seen is another one. So it is where both have the same bracket. Without
+/// either the subject is empty: what was awaited is a sentence.
+pub(crate) fn subject_and_value<'a>(awaited: &'a str, last_seen: &str) -> (&'a str, &'a str) {
+    if let Some(at) = awaited.find(" = ") {
+        return awaited.split_at(at + 3);
+    }
+    let bracket = last_seen.chars().next().filter(|c| matches!(c, '[' | '{' | '('));
+    let at = bracket.and_then(|bracket| awaited.find(bracket));
+    match at.filter(|_| awaited.ends_with([']', '}', ')'])) {
+        Some(at) => awaited.split_at(at),
+        None => ("", awaited),
+    }
+}
+
+/// Whether a word of the text is all that stands in quotes.
+fn is_quoted(text: &str, word: &str) -> bool {
+    let at = word.as_ptr() as usize - text.as_ptr() as usize;
+    text[..at].ends_with('"') && text[at + word.len()..].starts_with('"')
+}
+
+/// Whether a number of the text is hours, minutes or seconds: a colon and a digit stand beside it.
+fn is_of_clock(text: &str, word: &str) -> bool {
+    let digit = |c: char| c.is_ascii_digit();
+    let at = word.as_ptr() as usize - text.as_ptr() as usize;
+    let (before, after) = (&text[..at], &text[at + word.len()..]);
+    before
+        .strip_suffix(':')
+        .is_some_and(|before| before.ends_with(digit))
+        || after
+            .strip_prefix(':')
+            .is_some_and(|after| after.starts_with(digit))
+}
+
 /// What differs, those that were seen first.
 pub(crate) fn differing_words(failure: &Failure) -> Vec<Word> {
-    // `labels of r1 = {…}`: the value is what stands last, and what was seen is another one. Without it, what was awaited is a sentence.
-    let (subject, value) = failure.awaited.split_once(" = ").unzip();
-    let (of_seen, of_awaited) = if value.is_some() { (MANY, MANY) } else { (FEW, 0) };
-    let value = value.unwrap_or(&failure.awaited);
+    let (subject, value) = subject_and_value(&failure.awaited, &failure.last_seen);
+    let is_value = !subject.is_empty();
+    // What was awaited is a sentence without it.
+    let (of_seen, of_awaited) = if is_value { (MANY, MANY) } else { (FEW, 0) };
     let last_seen = telling_lines(failure, &failure.last_seen);
     let (awaited, seen) = (value_words(value), value_words(&last_seen));
     let mut words = Words::default();
     words.add(telling(only(&seen, &awaited), &seen, of_seen), Side::Seen);
-    words.add(telling(only(&awaited, &seen), &awaited, of_awaited), Side::Awaited);
+    words.add(
+        telling(only(&awaited, &seen), &awaited, of_awaited),
+        Side::Awaited,
+    );
+    let quoted = only(&awaited, &seen)
+        .into_iter()
+        .filter(|word| is_quoted(value, word));
+    words.add(quoted, Side::Awaited);
     let differing = words.0.len();
     // `metric{label: value}`: labels say less than the name.
-    let (subject, labels) = subject.map_or(("", ""), |subject| match subject.find('{') {
-        Some(at) => subject.split_at(at),
-        None => (subject, ""),
-    });
+    let (subject, labels) = subject.split_at(subject.find('{').unwrap_or(subject.len()));
     let names = |text| value_words(text).into_iter().filter(|word| is_name(word));
     words.add(names(subject), Side::Subject);
     words.add(names(labels), Side::Beside);
@@ -216,14 +261,21 @@ fn neighbours<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
         false
     });
     let inside = &text[opening..closing.map_or(text.len(), |closing| at + closing)];
-    let names: Vec<&str> = split(inside).filter(|word| is_name(word)).take(NEAR + 1).collect();
+    let plain = |word: &str| word.len() >= LONG && word.chars().all(char::is_alphabetic);
+    let names: Vec<&str> = split(inside)
+        .filter(|word| is_name(word) || plain(word))
+        .take(NEAR + 1)
+        .collect();
     if names.len() > NEAR { Vec::new() } else { names }
 }
 
 /// The words of a value; none if it is a log.
 fn value_words(text: &str) -> Vec<&str> {
     let words: Vec<&str> = split(text)
-        .filter(|word| is_number(word) || word.len() >= 3 && word.contains(char::is_alphabetic))
+        .filter(|word| match is_number(word) {
+            true => !is_of_clock(text, word),
+            false => word.len() >= 3 && word.contains(char::is_alphabetic),
+        })
         .take(MANY + 1)
         .collect();
     if words.len() > MANY { Vec::new() } else { words }
@@ -232,14 +284,15 @@ fn value_words(text: &str) -> Vec<&str> {
 /// Of words of a value the numbers and names, and the plain ones if it has no more words than this.
 fn telling<'a>(words: Vec<&'a str>, value: &[&str], plain_ones: usize) -> Vec<&'a str> {
     let is_short = value.iter().filter(|word| !is_number(word)).count() <= plain_ones;
-    let tells = |word: &&str| is_number(word) || is_distinctive(word) || (is_short && !PLAIN.contains(word));
+    let is_value = |word: &str| is_short && !PLAIN.contains(&word) && !is_time(word);
+    let tells = |word: &&str| is_number(word) || is_distinctive(word) || is_value(word);
     words.into_iter().filter(tells).collect()
 }
 
 /// Words of Rust's debug form, of sentences, and those that stand everywhere.
-const PLAIN: [&str; 19] = [
-    "Some", "None", "Err", "true", "false", "the", "and", "for", "with", "not", "its", "has", "job", "jobs",
-    "pod", "pods", "runner", "runners", "GHES",
+const PLAIN: [&str; 20] = [
+    "Some", "None", "after", "Err", "true", "false", "the", "and", "for", "with", "not", "its", "has", "job",
+    "jobs", "pod", "pods", "runner", "runners", "GHES",
 ];
 
 /// Words, made ready to be looked up in many texts.
@@ -297,7 +350,7 @@ impl<'w> Clues<'w> {
         let mut buffer = String::new();
         for word in split(text) {
             if is_number(word) {
-                if word.len() > 1 {
+                if word.len() > 1 && !is_of_clock(text, word) {
                     self.number(word, IN_TEXT, named);
                 }
             } else if word.len() >= 3 {
@@ -306,11 +359,14 @@ impl<'w> Clues<'w> {
         }
     }
 
-    /// Adds what a path of a field and its value name. A small number is everywhere: it counts only in a field that is named.
+    /// Adds what a path of a field and its values before and after name. A small number is everywhere: it counts only in a field that is named.
     pub(crate) fn field(&self, path: &str, values: [&str; 2], named: &mut Named) {
         let mut buffer = String::new();
         let mut of_path = self.none();
-        for segment in path.split(['.', '[', ']', '/']).filter(|segment| !segment.is_empty()) {
+        for segment in path
+            .split(['.', '[', ']', '/'])
+            .filter(|segment| !segment.is_empty())
+        {
             self.word(segment, &mut buffer, &mut of_path);
             fold(segment, &mut buffer);
             for (column, index) in &self.columns {
@@ -322,13 +378,26 @@ impl<'w> Clues<'w> {
         named.add(&of_path);
         self.close(&mut of_path);
         let is_named = of_path.strengths.iter().any(|strength| *strength > 0.0);
-        for value in values {
+        for (value, strength) in values.into_iter().zip([WAS, 1.0]) {
             if !is_number(value) {
-                self.text(value, named);
+                self.value(value, named);
             } else if is_named || value.len() > 1 {
-                self.number(value, 1.0, named);
+                self.number(value, strength, named);
             }
         }
+    }
+
+    /// Adds what a field's value names: by the whole value more than by a part of it.
+    fn value(&self, value: &str, named: &mut Named) {
+        let mut of_text = self.none();
+        self.text(value, &mut of_text);
+        let whole = folded(value.trim_matches('"'));
+        for (index, strength) in of_text.strengths.iter_mut().enumerate() {
+            if self.whole.get(&whole) != Some(&index) {
+                *strength *= IN_VALUE;
+            }
+        }
+        named.add(&of_text);
     }
 
     /// Adds a number that is a value by itself, such as a status.
@@ -343,7 +412,8 @@ impl<'w> Clues<'w> {
         if let Some(index) = self.whole.get(buffer.as_str()) {
             named.strengths[*index] = 1.0;
         }
-        if self.parts.is_empty() {
+        // A name with many hyphens is one of somebody's own making, whose parts say nothing.
+        if self.parts.is_empty() || word.matches('-').count() > 1 {
             return;
         }
         parts(word, buffer, |part| {

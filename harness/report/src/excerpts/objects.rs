@@ -9,6 +9,7 @@ use std::io::{self, BufRead as _, BufReader};
 use camino::Utf8Path;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use self::changes::Changes;
 use super::Series;
@@ -167,8 +168,8 @@ pub(super) fn installed(path: &Utf8Path, gaps: &mut Vec<String>) -> Vec<Change> 
     };
     let objects = text
         .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok());
-    objects.map(changes::installed).collect()
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    objects.map(|object| changes::installed(&object)).collect()
 }
 
 impl History {

@@ -13,7 +13,7 @@ const MOST_TOLD: usize = 3;
 /// Words that are told of each.
 const MOST_WORDS: usize = 3;
 /// A piece that stands so far below the best is not told beside it.
-const LEAST_SHARE: f32 = 0.4;
+const LEAST_SHARE: f32 = 0.5;
 
 /// How the harness's own client introduces itself to GHES.
 const OWN_AGENT: &str = "octocrab";
@@ -36,6 +36,7 @@ pub(super) enum Nearest<'a> {
     Change(&'a Change),
     Installed(&'a Change),
     Line(&'a ProgramLine),
+    Crash(&'a ProgramLine),
 }
 
 /// What is nearest to the failure, best first: of requests, events and changes of objects the one that names most of what differs — a word
@@ -53,7 +54,8 @@ pub(super) fn behind<'a>(
     let requests = evidence.requests.iter().map(Nearest::Request);
     let events = evidence.events.iter().map(Nearest::Event);
     let changes = evidence.changes.iter().map(Nearest::Change);
-    let happened = requests.chain(events).chain(changes);
+    let crash = evidence.crash.iter().map(Nearest::Crash);
+    let happened = requests.chain(events).chain(changes).chain(crash);
     let mut ranked = rank(happened.filter(|what| what.at() <= until), &clues);
     // That the harness looked, and saw nothing that differs, says nothing.
     ranked.retain(|piece| piece.by_words > 0.0 || !piece.what.is_own_look());
@@ -108,7 +110,12 @@ fn rank<'a>(pieces: impl Iterator<Item = Nearest<'a>>, clues: &Clues<'_>) -> Vec
             .filter(|index| weight(*index) > 0.0)
             .collect();
         words.sort_by(|a, b| weight(*b).total_cmp(&weight(*a)));
-        let by_words = what.share() * words.iter().map(|index| weight(*index)).sum::<f32>();
+        let is_beside = |index: &&usize| clues.words[**index].side == Side::Beside;
+        let (beside, own): (Vec<&usize>, Vec<&usize>) = words.iter().partition(is_beside);
+        // Of the words beside a difference one is nearly as good as all.
+        let beside = beside.into_iter().map(|index| weight(*index));
+        let beside = 0.8 * beside.clone().fold(0.0, f32::max) + 0.2 * beside.sum::<f32>();
+        let by_words = what.share() * (beside + own.into_iter().map(|index| weight(*index)).sum::<f32>());
         let piece = Ranked {
             what,
             score: by_words + what.alarm(),
@@ -133,7 +140,10 @@ fn rank<'a>(pieces: impl Iterator<Item = Nearest<'a>>, clues: &Clues<'_>) -> Vec
 }
 
 /// 1 for a word that one piece names, towards 0 for one that all do.
-#[expect(clippy::cast_precision_loss, reason = "so many pieces of evidence are not kept")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "so many pieces of evidence are not kept"
+)]
 fn rarity(named: &[(Nearest<'_>, Named)], words: usize) -> Vec<f32> {
     let all = (named.len() + 1) as f32;
     (0..words)
@@ -172,6 +182,7 @@ impl Nearest<'_> {
             Nearest::Change(_) => 2,
             Nearest::Installed(_) => 3,
             Nearest::Line(_) => 4,
+            Nearest::Crash(_) => 5,
         }
     }
 
@@ -181,7 +192,7 @@ impl Nearest<'_> {
             Nearest::Request(request) => request.at,
             Nearest::Event(event) => event.at,
             Nearest::Change(change) | Nearest::Installed(change) => change.at,
-            Nearest::Line(_) => Timestamp::MIN,
+            Nearest::Line(_) | Nearest::Crash(_) => Timestamp::MIN,
         }
     }
 
@@ -195,6 +206,8 @@ impl Nearest<'_> {
         match self {
             _ if self.is_own_look() => 0.4,
             Nearest::Request(request) if request.method == "GET" => 0.8,
+            // An object that appears names all that it has.
+            Nearest::Change(change) if change.what == "appeared" => 0.8,
             _ => 1.0,
         }
     }
@@ -202,13 +215,14 @@ impl Nearest<'_> {
     /// How much it speaks of trouble by itself.
     fn alarm(&self) -> f32 {
         match self {
-            Nearest::Request(request) if request.fault || request.unknown => 2.0,
+            Nearest::Crash(_) => 4.0,
+            Nearest::Request(request) if request.fault || request.unknown => 1.5,
             Nearest::Request(request) if !request.is_refused() || request.is_ordinary => 0.0,
-            Nearest::Request(request) if request.status >= Some(500) => 2.0,
+            Nearest::Request(request) if request.status >= Some(500) => 1.5,
             // Of the runner service's refusals many belong to its protocol.
             Nearest::Request(request) if request.path.starts_with("/_services/") => 0.3,
             Nearest::Request(_) => 1.0,
-            Nearest::Event(event) if event.is_warning && !event.is_ordinary => 1.5,
+            Nearest::Event(event) if event.is_warning && !event.is_ordinary => 1.2,
             Nearest::Change(change) if change.is_failure() => 0.8,
             Nearest::Change(change) if change.is_end() => 0.3,
             _ => 0.0,
@@ -220,6 +234,7 @@ impl Nearest<'_> {
             Nearest::Request(request) if request.fault => "the last that an injected fault decided",
             Nearest::Request(request) if request.unknown => "the last to a route that GHES does not have",
             _ if self.alarm() == 0.0 => "the last that was kept before the failure",
+            Nearest::Crash(_) => "a program crashed",
             Nearest::Request(_) => "the last that was refused",
             Nearest::Event(_) => "the last warning",
             Nearest::Change(change) if change.is_failure() => "the last that tells of a failure",
@@ -238,13 +253,17 @@ impl Nearest<'_> {
                     Some(&request.request_excerpt),
                     Some(&request.response_excerpt),
                 ];
-                texts.into_iter().flatten().for_each(|text| clues.text(text, named));
+                texts
+                    .into_iter()
+                    .flatten()
+                    .for_each(|text| clues.text(text, named));
                 if let Some(status) = request.status {
                     clues.number(&status.to_string(), 1.0, named);
                 }
             }
             Nearest::Event(event) => {
-                let texts = [&event.object, &event.reason, &event.message];
+                let severity = if event.is_warning { "Warning" } else { "Normal" };
+                let texts = [severity, &event.object, &event.reason, &event.message];
                 texts.into_iter().for_each(|text| clues.text(text, named));
             }
             Nearest::Change(change) | Nearest::Installed(change) => {
@@ -253,7 +272,7 @@ impl Nearest<'_> {
                     clues.field(&field.path, [&field.before, &field.after], named);
                 }
             }
-            Nearest::Line(line) => clues.text(&line.text, named),
+            Nearest::Line(line) | Nearest::Crash(line) => clues.text(&line.text, named),
         }
     }
 }
@@ -352,14 +371,8 @@ mod tests {
             ..CheckEvidence::default()
         };
 
-        assert_eq!(
-            told("DESIRED of a = [2, 4]", "[2, 8, 4]", &evidence)[0].0,
-            at(2)
-        );
-        assert_eq!(
-            told("a /status/desiredReplicas = 2", "8", &evidence)[0].0,
-            at(1)
-        );
+        assert_eq!(told("DESIRED of a = [2, 4]", "[2, 8, 4]", &evidence)[0].0, at(1));
+        assert_eq!(told("a /status/desiredReplicas = 2", "8", &evidence)[0].0, at(1));
     }
 
     #[test]

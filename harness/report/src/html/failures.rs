@@ -4,8 +4,8 @@ use harness_model::{Failure, Verdict};
 use jiff::Timestamp;
 
 use super::cause::{self, Behind, Nearest};
-use super::markup::Html;
 use super::marks::{Piece, mark};
+use super::markup::Html;
 use super::{SENTENCE, checks, offset, since_start, verdict};
 use crate::excerpts::{Change, CheckEvidence, FieldChange, Request};
 use crate::words::telling_lines;
@@ -219,9 +219,9 @@ fn squeeze(html: &mut Html, pieces: &[Piece<'_>], mark: &'static str) {
 fn last_step(html: &mut Html, check: &CheckResult) {
     match check.observations.last() {
         Some(text) => html.raw("<b>Step</b> ").cut(text, SENTENCE),
-        None => html.raw(
-            "<span class=\"quiet\">no kept request, event, change or line names what differs</span>",
-        ),
+        None => {
+            html.raw("<span class=\"quiet\">no kept request, event, change or line names what differs</span>")
+        }
     };
 }
 
@@ -255,9 +255,11 @@ fn told(html: &mut Html, summary: &Summary, failed_at: Option<Timestamp>, behind
             html.raw("</code>");
             fields(html, object, &behind.words);
         }
-        Nearest::Line(line) => {
+        Nearest::Line(line) | Nearest::Crash(line) => {
             html.raw("<b>Log</b> <code>").cut(&line.log, TEXT);
-            html.raw("</code>: <code>").cut(&line.text, 2 * TEXT).raw("</code>");
+            html.raw("</code>: <code>")
+                .cut(&line.text, 2 * TEXT)
+                .raw("</code>");
         }
     }
     html.raw(" <span class=\"quiet\">(")
@@ -308,9 +310,20 @@ fn fields(html: &mut Html, change: &Change, words: &[String]) {
             html.cut(&field.before, TEXT);
         }
         if change.what == "changed" {
-            html.raw(if field.before.is_empty() { "absent → " } else { " → " });
+            html.raw(if field.before.is_empty() {
+                "absent → "
+            } else {
+                " → "
+            });
         }
-        html.cut(if field.after.is_empty() { "absent" } else { &field.after }, TEXT);
+        html.cut(
+            if field.after.is_empty() {
+                "absent"
+            } else {
+                &field.after
+            },
+            TEXT,
+        );
         html.raw("</code>");
     }
 }

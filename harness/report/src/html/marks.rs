@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use harness_model::Failure;
 
-use crate::words::{Side, differing_words, in_word};
+use crate::words::{Side, differing_words, in_word, subject_and_value};
 
 /// Words of one value beyond which they are not compared one by one: that is quadratic.
 const MOST_WORDS: usize = 400;
@@ -28,11 +28,7 @@ pub(super) struct Marked<'a> {
 
 /// Marks what differs: of values that have much in common each word that only one has at this place, of others the words that only one has at all.
 pub(super) fn mark<'a>(failure: &Failure, awaited: &'a str, last_seen: &'a str) -> Marked<'a> {
-    // `labels of r1 = {…}`: the value is what stands last.
-    let (what, value) = match awaited.split_once(" = ") {
-        Some((what, value)) => (&awaited[..what.len() + 3], value),
-        None => ("", awaited),
-    };
+    let (what, value) = subject_and_value(awaited, last_seen);
     let (mut left, mut right) = (pieces(value), pieces(last_seen));
     let by_place = left.len() <= MOST_WORDS && right.len() <= MOST_WORDS;
     if by_place {

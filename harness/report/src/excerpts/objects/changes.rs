@@ -56,7 +56,8 @@ impl Change {
 
     /// Somebody asked for the object's end, or it ended.
     pub(crate) fn is_end(&self) -> bool {
-        let asked = |field: &FieldChange| field.path.ends_with("deletionTimestamp") && field.before.is_empty();
+        let asked =
+            |field: &FieldChange| field.path.ends_with("deletionTimestamp") && field.before.is_empty();
         self.what == "deleted" || self.fields.iter().any(asked)
     }
 }
@@ -113,11 +114,11 @@ impl Changes {
 }
 
 /// An object as it was installed; definitions' schemas are left out.
-pub(super) fn installed(object: Value) -> Change {
+pub(super) fn installed(object: &Value) -> Change {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
     let name = format!("{} {}", text("/kind"), text("/metadata/name"));
     let mut fields = Vec::new();
-    compare("", &Value::Null, &object, &mut fields);
+    compare("", &Value::Null, object, &mut fields);
     fields.retain(|field| !field.path.contains("openAPIV3Schema"));
     Change {
         at: Timestamp::MIN,
@@ -129,10 +130,8 @@ pub(super) fn installed(object: Value) -> Change {
 }
 
 /// Book-keeping of the API server, of the node and of ARC's resync: it changes with every write and says nothing.
-const NOISE: [&str; 9] = [
-    "apiVersion",
+const NOISE: [&str; 7] = [
     "generation",
-    "kind",
     "lastProbeTime",
     "lastTransitionTime",
     "managedFields",
@@ -158,7 +157,11 @@ fn compare(path: &str, before: &Value, after: &Value, fields: &mut Vec<FieldChan
                 new.iter()
                     .map(|(key, value)| (key, old.get(key).unwrap_or(&Value::Null), value)),
             );
-            for (key, old, new) in pairs.filter(|(key, ..)| !NOISE.contains(&key.as_str())) {
+            let is_noise = |key: &str| {
+                // What an object is stands in its name here.
+                NOISE.contains(&key) || (path.is_empty() && matches!(key, "apiVersion" | "kind"))
+            };
+            for (key, old, new) in pairs.filter(|(key, ..)| !is_noise(key)) {
                 let path = if path.is_empty() {
                     key.clone()
                 } else {

@@ -299,9 +299,9 @@ const PLAIN: [&str; 20] = [
 pub(crate) struct Clues<'w> {
     pub(crate) words: &'w [Word],
     whole: HashMap<String, usize>,
-    /// Parts of names in camel case or with underscores, and of how many parts each word is.
-    parts: HashMap<String, Vec<usize>>,
-    number_of_parts: Vec<usize>,
+    /// Parts of names in camel case or with underscores: of which words, and which of its parts.
+    parts: HashMap<String, Vec<(usize, u32)>>,
+    number_of_parts: Vec<u32>,
     /// Names of columns: the field begins alike.
     columns: Vec<(String, usize)>,
 }
@@ -309,7 +309,8 @@ pub(crate) struct Clues<'w> {
 /// How well a text names each word: 1 by its whole name, [`BY_PARTS`] by most of its parts, 0 not at all.
 pub(crate) struct Named {
     pub(crate) strengths: Vec<f32>,
-    parts: Vec<HashSet<String>>,
+    /// Which parts of each word are named, a bit each.
+    parts: Vec<u64>,
 }
 
 impl<'w> Clues<'w> {
@@ -327,8 +328,12 @@ impl<'w> Clues<'w> {
             let has_case = word.text.contains(char::is_lowercase) && word.text.contains(char::is_uppercase);
             if has_case || word.text.contains('_') {
                 parts(&word.text, &mut buffer, |part| {
-                    clues.parts.entry(part.to_owned()).or_default().push(index);
-                    clues.number_of_parts[index] += 1;
+                    let words = clues.parts.entry(part.to_owned()).or_default();
+                    let place = clues.number_of_parts[index];
+                    if place < u64::BITS && words.iter().all(|(known, _)| *known != index) {
+                        words.push((index, place));
+                        clues.number_of_parts[index] += 1;
+                    }
                 });
             } else if word.is_distinctive() && !word.text.contains(|c: char| !c.is_uppercase()) {
                 clues.columns.push((folded(&word.text), index));
@@ -341,7 +346,7 @@ impl<'w> Clues<'w> {
     pub(crate) fn none(&self) -> Named {
         Named {
             strengths: vec![0.0; self.words.len()],
-            parts: vec![HashSet::new(); self.words.len()],
+            parts: vec![0; self.words.len()],
         }
     }
 
@@ -417,10 +422,8 @@ impl<'w> Clues<'w> {
             return;
         }
         parts(word, buffer, |part| {
-            for index in self.parts.get(part).into_iter().flatten() {
-                if !named.parts[*index].contains(part) {
-                    named.parts[*index].insert(part.to_owned());
-                }
+            for (index, place) in self.parts.get(part).into_iter().flatten() {
+                named.parts[*index] |= 1 << place;
             }
         });
     }
@@ -428,7 +431,7 @@ impl<'w> Clues<'w> {
     /// Takes most of the parts of a name for the name.
     pub(crate) fn close(&self, named: &mut Named) {
         for (index, found) in named.parts.iter().enumerate() {
-            let (found, all) = (found.len(), self.number_of_parts[index]);
+            let (found, all) = (found.count_ones(), self.number_of_parts[index]);
             if found >= 2 && 5 * found >= 3 * all {
                 named.strengths[index] = named.strengths[index].max(BY_PARTS);
             }
@@ -442,7 +445,7 @@ impl Named {
             *strength = strength.max(*more);
         }
         for (parts, more) in self.parts.iter_mut().zip(&other.parts) {
-            parts.extend(more.iter().cloned());
+            *parts |= more;
         }
     }
 }

@@ -8,6 +8,7 @@ use super::marks::{Piece, mark};
 use super::markup::Html;
 use super::{SENTENCE, checks, offset, since_start, verdict};
 use crate::excerpts::{Change, CheckEvidence, FieldChange, Request};
+use crate::text::without_controls;
 use crate::words::telling_lines;
 use crate::{CheckResult, Excerpts, Summary};
 
@@ -117,6 +118,12 @@ fn card(
 
 /// Awaited and last seen, with the difference marked; squeezed around it if asked, of a log to its telling lines.
 pub(super) fn values(html: &mut Html, failure: &Failure, squeezed: bool) {
+    // Before it is cut into pieces: a control sequence that a mark divides would not be known any more.
+    let failure = &Failure {
+        awaited: without_controls(&failure.awaited),
+        last_seen: without_controls(&failure.last_seen),
+        detail: None,
+    };
     let most = super::VALUE;
     let shown = |text: &str| text.floor_char_boundary(most);
     let telling = if squeezed {

@@ -39,7 +39,7 @@ pub(super) fn mark<'a>(failure: &Failure, awaited: &'a str, last_seen: &'a str) 
         piece.differs &= piece.text.starts_with(in_word);
     }
     if !by_place || !is_mostly_common(&left) || !is_mostly_common(&right) {
-        by_words(failure, &mut left, &mut right);
+        by_words(failure, what.is_empty(), &mut left, &mut right);
     }
     if !what.is_empty() {
         let what = Piece {
@@ -54,8 +54,12 @@ pub(super) fn mark<'a>(failure: &Failure, awaited: &'a str, last_seen: &'a str) 
     }
 }
 
-fn by_words<'a>(failure: &Failure, left: &mut [Piece<'a>], right: &mut [Piece<'a>]) {
-    let words = differing_words(failure);
+/// Of a sentence only names and numbers: the other words are the sentence's own.
+fn by_words<'a>(failure: &Failure, is_sentence: bool, left: &mut [Piece<'a>], right: &mut [Piece<'a>]) {
+    let mut words = differing_words(failure);
+    if is_sentence {
+        words.retain(|word| word.is_distinctive() || word.is_number());
+    }
     for (pieces, side) in [(left, Side::Awaited), (right, Side::Seen)] {
         let mut differing: HashSet<&str> = words
             .iter()

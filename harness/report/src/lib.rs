@@ -54,5 +54,8 @@ pub use summary::{
     Setting, Summary, What, earned_exit,
 };
 pub use terminal::{Style, Terminal, replay};
-pub use upgrade::{UPGRADE_FILE, UpgradeReport, UpgradeStep, UpgradeVerdict, upgrade_text, write_upgrade};
+pub use upgrade::{
+    UPGRADE_FILE, UPGRADE_RUNS, UpgradeReason, UpgradeReport, UpgradeStep, UpgradeVerdict, upgrade_text,
+    write_upgrade,
+};
 pub use yaml::{REPORT_FORMAT, report_yaml};

@@ -13,7 +13,7 @@ const MOST_TOLD: usize = 3;
 /// Words that are told of each.
 const MOST_WORDS: usize = 3;
 /// A piece that stands so far below the best is not told beside it.
-const LEAST_SHARE: f32 = 0.5;
+const LEAST_SHARE: f32 = 0.4;
 
 /// How the harness's own client introduces itself to GHES.
 const OWN_AGENT: &str = "octocrab";

@@ -19,7 +19,7 @@ const fn shows(
     }
 }
 
-const FIRST_SCREENS: [FirstScreen; 20] = [
+const FIRST_SCREENS: [FirstScreen; 21] = [
     shows(
         "drop-label",
         ["v2.306.0", "x64"],
@@ -115,6 +115,15 @@ const FIRST_SCREENS: [FirstScreen; 20] = [
         "leaky-outage",
         ["FailedUpdateRegistrationToken", "RegistrationTokenUpdated"],
         &["POST", "/registration-token", "201"],
+    ),
+    shows(
+        "zone-lost",
+        ["schedule: Some(", "+0000 UTC"],
+        &[
+            "HorizontalRunnerAutoscaler",
+            "status.scheduledOverridesSummary: ",
+            "+0000 UTC",
+        ],
     ),
     // These two have a GHES, and so a ledger, of their own.
     shows(

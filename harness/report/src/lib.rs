@@ -13,6 +13,7 @@
 //! What it is not: nothing here reaches a cluster, a GHES, a clock or the environment. The only IO is on the files of
 //! runs' folders, and a gate's file.
 
+mod clues;
 mod diff;
 mod error;
 mod evidence;

@@ -5,8 +5,9 @@
 use harness_model::Failure;
 use jiff::Timestamp;
 
+use crate::clues::{Clues, Named};
 use crate::excerpts::{Change, CheckEvidence, ClusterEvent, ProgramLine, Request};
-use crate::words::{Clues, Named, Side, differing_words};
+use crate::words::{Side, Word, differing_words};
 
 /// Pieces of evidence that are told; no two of one kind.
 const MOST_TOLD: usize = 3;
@@ -281,7 +282,7 @@ impl Nearest<'_> {
 pub(super) fn names_one(words: &[String], path: &str, values: [&str; 2]) -> bool {
     let words: Vec<_> = words
         .iter()
-        .map(|text| crate::words::Word {
+        .map(|text| Word {
             text: text.clone(),
             side: Side::Seen,
         })

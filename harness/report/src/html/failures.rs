@@ -311,8 +311,10 @@ fn fields(html: &mut Html, change: &Change, words: &[String]) {
     let (naming, others): (Vec<_>, Vec<_>) = change.fields.iter().partition(names);
     // What an object that appears has besides says nothing.
     let others = others.into_iter().filter(|_| change.what == "changed");
-    for field in naming.into_iter().chain(others).take(MOST_FIELDS) {
-        html.raw(" <code>").cut(&field.path, TEXT).raw(": ");
+    let told = naming.into_iter().chain(others).take(MOST_FIELDS);
+    for (index, field) in told.enumerate() {
+        html.raw(if index > 0 { ", <code>" } else { " <code>" });
+        html.cut(&field.path, TEXT).raw(": ");
         if !field.before.is_empty() {
             html.cut(&field.before, TEXT);
         }

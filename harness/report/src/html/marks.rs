@@ -54,11 +54,15 @@ pub(super) fn mark<'a>(failure: &Failure, awaited: &'a str, last_seen: &'a str) 
     }
 }
 
-/// Of a sentence only names and numbers: the other words are the sentence's own.
+/// Of a sentence only names, numbers and what is quoted: the other words are the sentence's own.
 fn by_words<'a>(failure: &Failure, is_sentence: bool, left: &mut [Piece<'a>], right: &mut [Piece<'a>]) {
     let mut words = differing_words(failure);
     if is_sentence {
-        words.retain(|word| word.is_distinctive() || word.is_number());
+        let is_quoted = |word: &str| {
+            let quoted = format!("\"{word}\"");
+            failure.awaited.contains(&quoted) || failure.last_seen.contains(&quoted)
+        };
+        words.retain(|word| word.is_distinctive() || word.is_number() || is_quoted(&word.text));
     }
     for (pieces, side) in [(left, Side::Awaited), (right, Side::Seen)] {
         let mut differing: HashSet<&str> = words

@@ -22,14 +22,15 @@ pub(super) fn section(html: &mut Html, summary: &Summary) {
         return;
     }
     html.raw("<section aria-labelledby=\"upgrade\"><h2 id=\"upgrade\">The upgrade</h2>\n");
+    html.raw("<p class=\"quiet\">Measured here, judged in upgrade.yaml together with the suite before and after.</p>\n");
     arms(html, summary);
     if let Some(difference) = &summary.chart_difference {
-        html.raw("<h3 id=\"charts\">How the charts differ</h3>\n<dl>\n");
+        html.raw("<h3 id=\"charts\">How the charts differ</h3>\n<table>\n<tbody>\n");
         for (name, list) in charts(difference) {
-            html.raw("<dt>").raw(name).raw("</dt><dd>");
-            html.cut(&list, SENTENCE).raw("</dd>\n");
+            html.raw("<tr><th scope=\"row\">").raw(name).raw("</th><td>");
+            html.cut(&list, SENTENCE).raw("</td></tr>\n");
         }
-        html.raw("</dl>\n");
+        html.raw("</tbody></table>\n");
     }
     html.raw("</section>\n");
 }

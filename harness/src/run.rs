@@ -8,6 +8,7 @@ mod capabilities;
 mod catalogue;
 mod emitter;
 mod evidence;
+mod first_screen;
 mod inside;
 mod lifeline;
 mod order;
@@ -26,6 +27,7 @@ use crate::Scenario;
 
 pub(crate) use emitter::Emitter;
 pub(crate) use evidence::leaks;
+pub use first_screen::FirstScreen;
 pub use order::ArcParts;
 pub(crate) use order::{INSIDE, Order};
 
@@ -57,10 +59,10 @@ pub fn main(scenarios: &'static [Scenario], arms: &'static [Scenario]) -> ExitCo
     }
 }
 
-/// `main` of the suite's proof of itself: see [`Defect`](crate::Defect).
+/// `main` of the suite's proof of itself: see [`Defect`](crate::Defect). `first_screens` says what the page must show of their failures.
 #[must_use]
-pub fn self_proof(scenarios: &'static [Scenario]) -> ExitCode {
-    trials::self_proof(scenarios)
+pub fn self_proof(scenarios: &'static [Scenario], first_screens: &'static [FirstScreen]) -> ExitCode {
+    trials::self_proof(scenarios, first_screens)
 }
 
 fn exit_code(exit: Exit) -> ExitCode {

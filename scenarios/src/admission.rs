@@ -32,11 +32,16 @@ async fn two_scopes(context: Context) -> anyhow::Result<()> {
         .await;
 
     match answer {
-        Ok(_) => Err(Unmet {
-            awaited,
-            seen: "admitted".into(),
+        Ok(_) => {
+            context.observe(
+                "the API server admitted a RunnerDeployment with an enterprise and an organization (dry run)",
+            );
+            Err(Unmet {
+                awaited,
+                seen: "admitted".into(),
+            }
+            .into())
         }
-        .into()),
         Err(ApplyError::Refused { reason: said, .. }) => {
             expect(awaited, said.contains(reason), &said)?;
             context.observe(said);

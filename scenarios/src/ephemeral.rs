@@ -149,7 +149,7 @@ async fn await_gone(context: &Context, name: &str) -> anyhow::Result<()> {
     let scope = context.tenant().enterprise();
     let runners = context.objects(&resources::runner());
     eventually(
-        &format!("{name} gone from GHES and from the cluster after its job"),
+        &format!("{name} after its job = in GHES: false, in the cluster: false"),
         DEADLINE,
         || async {
             let in_ghes = match context.ghes().runners(&scope).await {

@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use harness::arc::resources;
 use harness::cluster::{Sample, Seen, eventually};
 use harness::model::{Capability, Check, Claim, Profile};
-use harness::{Context, Scenario, expect_equal};
+use harness::{Context, Scenario, Unmet, expect, expect_equal};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
@@ -107,20 +107,28 @@ async fn await_metrics(
         state.busy.len(),
         context.namespace()
     );
+    let compared = async || {
+        let samples = context.arc_metrics(0).await?;
+        let expected = expected(context, deployment, autoscaler, state).await?;
+        anyhow::Ok((expected, of_namespace(&samples, context.namespace())))
+    };
     let found = eventually(&awaited, fleet::DEADLINE, || async {
-        let compared = async {
-            let samples = context.arc_metrics(0).await?;
-            let expected = expected(context, deployment, autoscaler, state).await?;
-            anyhow::Ok((expected, of_namespace(&samples, context.namespace())))
-        };
-        match compared.await {
+        match compared().await {
             Ok((expected, seen)) if expected == seen => Seen::Yes(seen.len()),
             Ok((expected, seen)) => Seen::NotYet(differences(&expected, &seen)),
             Err(error) => Seen::NotYet(format!("{error:#}")),
         }
     })
-    .await?;
-    Ok(found)
+    .await;
+    match found {
+        Ok(found) => Ok(found),
+        // The first that differs, as a value: all of them are in the wait's words.
+        Err(error) => {
+            let (expected, seen) = compared().await?;
+            first_difference(&expected, &seen).with_context(|| error.to_string())?;
+            Err(error.into())
+        }
+    }
 }
 
 /// Every metric about autoscaling in this namespace.
@@ -267,6 +275,31 @@ fn differences(expected: &BTreeMap<Series, String>, seen: &BTreeMap<Series, Stri
         .join("; ")
 }
 
+/// The first series that is not as awaited, by its value; by its labels if it has others.
+fn first_difference(
+    expected: &BTreeMap<Series, String>,
+    seen: &BTreeMap<Series, String>,
+) -> Result<(), Unmet> {
+    let value = |map: &BTreeMap<Series, String>, series: &Series| {
+        map.get(series).cloned().unwrap_or("absent".to_owned())
+    };
+    for series in expected.keys().chain(seen.keys()) {
+        let (name, labels) = series;
+        let mut others = seen
+            .keys()
+            .filter(|other| &other.0 == name && !expected.contains_key(*other));
+        match others.next().filter(|_| !seen.contains_key(series)) {
+            Some(other) => expect_equal(&format!("labels of {name}"), labels, &other.1)?,
+            None => {
+                let (expected, seen) = (value(expected, series), value(seen, series));
+                let holds = expected == seen;
+                expect(format!("{name}{labels:?} = {expected}"), holds, seen)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,5 +313,22 @@ mod tests {
 
         assert_eq!(text, r#"busy{"namespace": "a"}: 0, awaited 3"#);
         assert_eq!(differences(&expected, &expected), "");
+    }
+
+    #[test]
+    fn a_difference_is_one_of_value_or_of_labels() {
+        let series = |kind: &str| ("busy".to_owned(), labels(&[("kind", kind)]));
+        let expected = BTreeMap::from([(series("a"), "3".to_owned())]);
+        let first = |series: Series, value: &str| {
+            let unmet = first_difference(&expected, &BTreeMap::from([(series, value.to_owned())]));
+            unmet.expect_err("the series differ")
+        };
+
+        let (by_value, by_label) = (first(series("a"), "0"), first(series("b"), "3"));
+
+        assert_eq!(by_value.awaited, r#"busy{"kind": "a"} = 3"#);
+        assert_eq!(by_value.seen, "0");
+        assert_eq!(by_label.awaited, r#"labels of busy = {"kind": "a"}"#);
+        assert_eq!(by_label.seen, r#"{"kind": "b"}"#);
     }
 }

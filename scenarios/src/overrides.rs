@@ -125,7 +125,7 @@ async fn record(
     })
     .await?;
     expect_equal(
-        "DESIRED and SCHEDULE, one after the other",
+        &format!("DESIRED and SCHEDULE of {name}, one after the other"),
         &expected.to_vec(),
         &all,
     )?;

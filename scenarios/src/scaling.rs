@@ -213,38 +213,47 @@ fn steps(context: &Context, trail: &Trail, rises: &[i64], falls: &[i64]) -> anyh
         .filter(|(old, new)| new > old)
         .map(|(_, new)| *new)
         .collect();
-    expect(
-        format!("DESIRED to rise to {rises:?}"),
-        rose == rises,
-        format!("{values:?}"),
-    )?;
-    let fell = values
-        .windows(2)
-        .filter(|pair| pair[1] < pair[0])
-        .all(|pair| falls.contains(&pair[1]));
-    expect(
-        format!("DESIRED to fall to values of {falls:?} only"),
-        fell,
-        format!("{values:?}"),
-    )?;
+    let what = trail.what();
+    let told = |value: Option<&i64>| value.map_or("no more".to_owned(), ToString::to_string);
+    let mut before = 0;
+    for index in 0..rose.len().max(rises.len()) {
+        let (awaited, seen) = (rises.get(index), rose.get(index));
+        expect(
+            format!("{what}, risen from {before} = {}", told(awaited)),
+            awaited == seen,
+            told(seen),
+        )?;
+        before = rose[index];
+    }
+    for pair in values.windows(2).filter(|pair| pair[1] < pair[0]) {
+        expect(
+            format!("{what}, fallen from {} = one of {falls:?}", pair[0]),
+            falls.contains(&pair[1]),
+            pair[1],
+        )?;
+    }
     Ok(())
 }
 
 /// No fall before the delay after the last rise is over.
 fn no_early_fall(context: &Context, trail: &Trail, last_rise: Step) -> anyhow::Result<()> {
     let steps = trail.steps();
-    let fall = steps
-        .windows(2)
-        .find(|pair| pair[1].value < pair[0].value)
-        .map(|pair| pair[1].at);
+    let fall = steps.windows(2).find(|pair| pair[1].value < pair[0].value);
     let after = fall
-        .map(|fall| fall.saturating_duration_since(last_rise.at))
+        .map(|pair| pair[1].at.saturating_duration_since(last_rise.at))
         .unwrap_or_default();
     context.measure("first fall after the last rise", after.as_secs_f64(), "s");
     expect(
-        format!("no fall within {DELAY:?} of the last rise"),
+        format!(
+            "{}, {DELAY:?} from the last rise on = {}",
+            trail.what(),
+            last_rise.value
+        ),
         after + ROUNDING >= DELAY,
-        format!("{after:?}"),
+        format!(
+            "{} after {after:?}",
+            fall.map_or(last_rise.value, |pair| pair[1].value)
+        ),
     )?;
     Ok(())
 }

@@ -7,18 +7,18 @@ mod files;
 mod ledger;
 mod objects;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use harness_model::Verdict;
+use harness_model::{Claim, Verdict};
 use jiff::Timestamp;
 
 pub(crate) use files::{Excerpt, ProgramLine};
 pub(crate) use ledger::Request;
-pub(crate) use objects::{Change, ClusterEvent, Scaler};
+pub(crate) use objects::{Change, ClusterEvent, FieldChange, Scaler};
 
 use crate::words::differing_words;
-use crate::{CheckResult, Summary};
+use crate::{CheckResult, MANIFESTS_FILE, Summary};
 
 /// Checks that are read in detail; of further ones only the files are named.
 const MOST_DETAILED: usize = 24;
@@ -37,6 +37,8 @@ pub struct Excerpts {
     pub(crate) runners: Series,
     /// Jobs between their first and their last request, over all checks.
     pub(crate) jobs: Series,
+    /// Objects as they were installed.
+    pub(crate) installed: Vec<Change>,
     /// What could not be read.
     pub(crate) gaps: Vec<String>,
 }
@@ -70,6 +72,8 @@ pub(crate) struct CheckEvidence {
     pub(crate) objects: Vec<Excerpt>,
     /// The last line of a program's log that names what differs.
     pub(crate) program_line: Option<ProgramLine>,
+    /// The line with which a program told that it crashed.
+    pub(crate) crash: Option<ProgramLine>,
 }
 
 impl Excerpts {
@@ -78,8 +82,14 @@ impl Excerpts {
     pub fn read(run_dir: &Utf8Path, summary: &Summary) -> Excerpts {
         let mut evidence = Excerpts::default();
         let pods = files::pod_logs(run_dir, &mut evidence.gaps);
+        let programs = match summary.checks.iter().any(wants_detail) {
+            true => files::program_logs(run_dir, &mut evidence.gaps),
+            false => Vec::new(),
+        };
         let mut owners = HashMap::new();
+        let mut own = Vec::new();
         let mut wanted = Vec::new();
+        let mut ordinary = HashSet::new();
         let mut detailed = 0;
         for (index, check) in summary.checks.iter().enumerate() {
             let in_detail = wants_detail(check) && detailed < MOST_DETAILED;
@@ -88,30 +98,44 @@ impl Excerpts {
                 run_dir,
                 since: summary.started,
                 pods: &pods,
+                programs: &programs,
             };
             let detail_until = in_detail.then(|| check.failed_at().unwrap_or(Timestamp::MAX));
-            let (of_check, names) = folder.check(check, detail_until, &mut evidence.gaps);
+            let (of_check, known) = folder.check(check, detail_until, &mut evidence.gaps);
             wanted.extend(detail_until.and_then(|until| wanted_requests(index, check, until)));
-            owners.extend(names.into_iter().map(|name| (name, index)));
+            owners.extend(known.names.into_iter().map(|name| (name, index)));
+            if check.verdict == Verdict::Pass {
+                ordinary.extend(known.warnings);
+            }
+            if has_own_ghes(check) {
+                let namespaces = check.attempts.iter().map(|attempt| attempt.namespace.clone());
+                own.extend(namespaces.map(|namespace| (namespace, index)));
+            }
             evidence.checks.push(of_check);
+        }
+        own.dedup();
+        for event in evidence.checks.iter_mut().flat_map(|check| &mut check.events) {
+            event.is_ordinary = ordinary.contains(&event.reason);
         }
         let passed =
             |(index, check): (usize, &CheckResult)| (check.verdict == Verdict::Pass).then_some(index);
-        let green = summary.checks.iter().enumerate().filter_map(passed).collect();
-        let ledger = ledger::read(
-            run_dir,
-            summary.started,
-            &owners,
-            &green,
-            &wanted,
-            &mut evidence.gaps,
-        );
+        let checks = ledger::Checks {
+            since: summary.started,
+            owners,
+            own,
+            green: summary.checks.iter().enumerate().filter_map(passed).collect(),
+            wanted: &wanted,
+        };
+        let ledger = ledger::read(run_dir, &checks, &mut evidence.gaps);
         for (index, series) in ledger.jobs_by_check {
             evidence.checks[index].jobs = series;
         }
         for (index, around) in ledger.around {
             evidence.checks[index].requests = around.related;
             evidence.checks[index].more_requests = around.before;
+        }
+        if detailed > 0 {
+            evidence.installed = objects::installed(&run_dir.join(MANIFESTS_FILE), &mut evidence.gaps);
         }
         evidence.jobs = ledger.jobs;
         evidence.runners = sum(evidence.checks.iter().map(|check| &check.runners));
@@ -137,27 +161,43 @@ fn wants_detail(check: &CheckResult) -> bool {
     begun && matches!(check.verdict, Verdict::Fail | Verdict::Error | Verdict::Flaky)
 }
 
+/// Behind an ARC of a check's own is a GHES of its own.
+fn has_own_ghes(check: &CheckResult) -> bool {
+    matches!(check.check.claims, Claim::OwnArc(_))
+}
+
+/// What is known of a check from the history of its objects.
+#[derive(Default)]
+struct Known {
+    /// Names of its runners.
+    names: HashSet<String>,
+    /// Reasons of its warnings.
+    warnings: HashSet<String>,
+}
+
 struct Folder<'a> {
     run_dir: &'a Utf8Path,
     since: Timestamp,
     pods: &'a HashMap<String, Vec<(Utf8PathBuf, u64)>>,
+    /// The programs' logs.
+    programs: &'a [Excerpt],
 }
 
 impl Folder<'_> {
-    /// The evidence of one check, and the names of its runners.
+    /// The evidence of one check, and what its objects tell.
     fn check(
         &self,
         check: &CheckResult,
         detail_until: Option<Timestamp>,
         gaps: &mut Vec<String>,
-    ) -> (CheckEvidence, Vec<String>) {
+    ) -> (CheckEvidence, Known) {
         let mut evidence = CheckEvidence::default();
-        let mut names = Vec::new();
+        let mut known = Known::default();
         let mut namespaces: Vec<&str> = check.attempts.iter().map(|a| a.namespace.as_str()).collect();
         namespaces.sort_unstable();
         namespaces.dedup();
         for namespace in namespaces {
-            self.namespace(namespace, detail_until, &mut evidence, &mut names, gaps);
+            self.namespace(namespace, detail_until, &mut evidence, &mut known, gaps);
         }
         let folders = check.attempts.iter().filter_map(|attempt| {
             let folder = attempt.end.as_ref()?.evidence.as_deref()?;
@@ -173,12 +213,14 @@ impl Folder<'_> {
             self.failure(last, namespace, &mut evidence, gaps);
             if let Some(failure) = check.failure() {
                 let words = differing_words(failure);
-                evidence.program_line = files::line_that_names(self.run_dir, &words, gaps);
+                let own = has_own_ghes(check).then_some(namespace);
+                evidence.program_line = files::line_that_names(self.programs, &words, own);
+                evidence.crash = files::crash(self.programs, own);
             }
         }
         evidence.more_files = evidence.files.len().saturating_sub(MOST_FILES);
         evidence.files.truncate(MOST_FILES);
-        (evidence, names)
+        (evidence, known)
     }
 
     /// The history of a namespace and the logs of its pods.
@@ -187,7 +229,7 @@ impl Folder<'_> {
         namespace: &str,
         detail_until: Option<Timestamp>,
         evidence: &mut CheckEvidence,
-        names: &mut Vec<String>,
+        known: &mut Known,
         gaps: &mut Vec<String>,
     ) {
         if !files::is_name(namespace) {
@@ -202,7 +244,8 @@ impl Folder<'_> {
                     evidence.events.extend(read.events);
                     evidence.changes.extend(read.changes);
                     evidence.more_changes += read.more_changes;
-                    names.extend(read.names);
+                    known.names.extend(read.names);
+                    known.warnings.extend(read.warnings);
                 }
                 Err(error) => gaps.push(error.to_string()),
             }

@@ -10,17 +10,21 @@ mod checks;
 mod diff;
 mod environment;
 mod failures;
+mod marks;
 mod markup;
 mod proof;
 mod timeline;
+mod upgrade;
 
 use std::time::Duration;
 
 use harness_model::{Exit, Measurement, Verdict};
 use jiff::Timestamp;
 
+pub(crate) use self::checks::anchor;
 pub use self::diff::diff_html;
 use self::markup::Html;
+pub(crate) use self::upgrade::{CHARTS, UPGRADE};
 use crate::text::{amount, count};
 use crate::{CheckResult, Excerpts, Outcome, Summary};
 
@@ -56,6 +60,7 @@ pub fn report_html(summary: &Summary, evidence: &Excerpts) -> String {
     html.raw("<main id=\"main\">\n");
     said(&mut html, summary);
     failures::section(&mut html, summary, evidence);
+    upgrade::section(&mut html, summary);
     checks::section(&mut html, summary, evidence);
     timeline::section(&mut html, summary, evidence);
     environment::sections(&mut html, summary);
@@ -157,6 +162,9 @@ fn banner(html: &mut Html, summary: &Summary) {
     html.raw("<nav aria-label=\"Sections\">");
     if failures::any(summary) {
         html.raw("<a href=\"#failures\">What is not green</a>");
+    }
+    if upgrade::any(summary) {
+        html.raw("<a href=\"#upgrade\">Upgrade</a>");
     }
     html.raw("<a href=\"#checks\">Checks</a><a href=\"#timeline\">Timeline</a>");
     html.raw("<a href=\"#environment\">Environment</a><a href=\"#guide\">Guide and deviations</a></nav>\n</header>\n");

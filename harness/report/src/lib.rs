@@ -13,6 +13,7 @@
 //! What it is not: nothing here reaches a cluster, a GHES, a clock or the environment. The only IO is on the files of
 //! runs' folders, and a gate's file.
 
+mod clues;
 mod diff;
 mod error;
 mod evidence;
@@ -54,5 +55,8 @@ pub use summary::{
     Setting, Summary, What, earned_exit,
 };
 pub use terminal::{Style, Terminal, replay};
-pub use upgrade::{UPGRADE_FILE, UpgradeReport, UpgradeStep, UpgradeVerdict, upgrade_text, write_upgrade};
+pub use upgrade::{
+    UPGRADE_FILE, UPGRADE_RUNS, UpgradeReason, UpgradeReport, UpgradeStep, UpgradeVerdict, upgrade_text,
+    write_upgrade,
+};
 pub use yaml::{REPORT_FORMAT, report_yaml};

@@ -7,10 +7,12 @@ mod yaml;
 
 use harness_model::upgrade::{Arm, ArmFacts, ChartDifference};
 use harness_model::{Exit, Verdict};
+use serde::Serialize;
 
-use crate::Summary;
+use crate::{HTML_FILE, Summary, html};
 
 pub use text::upgrade_text;
+pub(crate) use text::{charts, figures};
 pub use yaml::{UPGRADE_FILE, write_upgrade};
 
 /// What an administrator must do besides the upgrade itself.
@@ -22,6 +24,31 @@ pub struct UpgradeStep {
     pub command: String,
 }
 
+/// The folders of the three runs, beside the answer's file.
+pub const UPGRADE_RUNS: [&str; 3] = ["before", "change", "after"];
+
+/// Why an upgrade is not safe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UpgradeReason {
+    /// What it did, in a sentence.
+    pub why: String,
+    /// Where that is to be seen: a place on the page of one of the runs, relative to the upgrade's folder.
+    pub evidence: String,
+}
+
+impl UpgradeReason {
+    fn new(why: String, run: usize, place: &str) -> UpgradeReason {
+        UpgradeReason {
+            why,
+            evidence: format!("{}/{HTML_FILE}#{place}", UPGRADE_RUNS[run]),
+        }
+    }
+}
+
+/// Which of [`UPGRADE_RUNS`].
+const CHANGE: usize = 1;
+const AFTER: usize = 2;
+
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpgradeVerdict {
@@ -30,7 +57,7 @@ pub enum UpgradeVerdict {
     /// Safe if these are done.
     SafeWithSteps(Vec<UpgradeStep>),
     /// Not safe, for these reasons.
-    Unsafe(Vec<String>),
+    Unsafe(Vec<UpgradeReason>),
 }
 
 impl UpgradeVerdict {
@@ -97,32 +124,38 @@ fn verdict(before: &Summary, change: &Summary, after: &Summary) -> UpgradeVerdic
     let difference = change.chart_difference.clone().unwrap_or_default();
     let careful = change.arms.iter().find(|arm| arm.arm == Arm::DefinitionsFirst);
     let mut reasons = Vec::new();
-    for run in [change, after] {
-        reasons.extend(run.broken.iter().map(|broken| broken.message.clone()));
+    for (run, place) in [(change, CHANGE), (after, AFTER)] {
+        let broken = run.broken.iter().map(|broken| broken.message.clone());
+        reasons.extend(broken.map(|why| UpgradeReason::new(why, place, "said")));
     }
     reasons.extend(turned_red(before, after));
-    reasons.extend(careful.into_iter().flat_map(harms));
+    let harms = careful.into_iter().flat_map(harms);
+    reasons.extend(harms.map(|why| UpgradeReason::new(why, CHANGE, html::UPGRADE)));
     if careful.is_none() {
-        let failed = change.checks.iter().filter_map(|check| {
+        let failed = change.checks.iter().enumerate().filter_map(|(index, check)| {
             let failure = check.failure()?;
-            Some(format!(
+            let why = format!(
                 "{}: awaited {}; last seen: {}",
                 check.check.id, failure.awaited, failure.last_seen
-            ))
+            );
+            Some(UpgradeReason::new(why, CHANGE, &html::anchor(index, check)))
         });
         reasons.extend(failed);
-        reasons.push("the upgrade itself was not carried out to its end".to_owned());
+        let why = "the upgrade itself was not carried out to its end".to_owned();
+        reasons.push(UpgradeReason::new(why, CHANGE, "checks"));
     }
+    let dropped = difference
+        .fields_dropped
+        .iter()
+        .map(|field| format!("the new definitions drop the field {field}: what objects say there is lost"));
+    let required = difference
+        .fields_required
+        .iter()
+        .map(|field| format!("the new definitions require the field {field}, which stored objects lack"));
     reasons.extend(
-        difference.fields_dropped.iter().map(|field| {
-            format!("the new definitions drop the field {field}: what objects say there is lost")
-        }),
-    );
-    reasons.extend(
-        difference
-            .fields_required
-            .iter()
-            .map(|field| format!("the new definitions require the field {field}, which stored objects lack")),
+        dropped
+            .chain(required)
+            .map(|why| UpgradeReason::new(why, CHANGE, html::CHARTS)),
     );
     if !reasons.is_empty() {
         return UpgradeVerdict::Unsafe(reasons);
@@ -136,27 +169,32 @@ fn verdict(before: &Summary, change: &Summary, after: &Summary) -> UpgradeVerdic
 }
 
 /// Checks that passed before and do not after, each with what was awaited and last seen.
-fn turned_red(before: &Summary, after: &Summary) -> Vec<String> {
+fn turned_red(before: &Summary, after: &Summary) -> Vec<UpgradeReason> {
     let green = |verdict: Verdict| matches!(verdict, Verdict::Pass | Verdict::Flaky);
     let passed = before.checks.iter().filter(|check| green(check.verdict));
     let mut reasons = Vec::new();
     for check in passed {
         let id = &check.check.id;
-        let now = after.checks.iter().find(|now| now.check.id == *id);
+        let mut checks = after.checks.iter().enumerate();
+        let now = checks.find(|(_, now)| now.check.id == *id);
         match now {
-            Some(now) if green(now.verdict) => {}
-            Some(now) => {
+            Some((_, now)) if green(now.verdict) => {}
+            Some((index, now)) => {
                 let (awaited, seen) = now
                     .failure()
                     .map_or(("it to pass", "no failure is told"), |failure| {
                         (failure.awaited.as_str(), failure.last_seen.as_str())
                     });
-                reasons.push(format!(
+                let why = format!(
                     "{id} passes before and is {} after: awaited {awaited}; last seen: {seen}",
                     now.verdict
-                ));
+                );
+                reasons.push(UpgradeReason::new(why, AFTER, &html::anchor(index, now)));
             }
-            None => reasons.push(format!("{id} passes before and was not run after")),
+            None => {
+                let why = format!("{id} passes before and was not run after");
+                reasons.push(UpgradeReason::new(why, AFTER, "checks"));
+            }
         }
     }
     reasons

@@ -18,7 +18,8 @@ use std::process::{Command, ExitCode};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use camino_tempfile::tempdir;
-use harness_model::{BROWSER_VARIABLE, Line};
+use harness_model::upgrade::Arm;
+use harness_model::{BROWSER_VARIABLE, Event, Line};
 use harness_report::{HTML_FILE, Summary, diff_html, write_all};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
@@ -105,7 +106,22 @@ fn main() -> ExitCode {
 }
 
 fn green(installed: &Utf8Path) -> Result<(), Failed> {
-    let seen = look_at(installed, "green", &sample::green(), |_| Ok(()))?;
+    let mut lines = sample::green();
+    let end = lines.len() - 1;
+    let at = lines[end].at;
+    let upgrade = [
+        Event::ChartsDiffer {
+            difference: sample::chart_difference(),
+        },
+        Event::Upgraded {
+            facts: sample::arm(Arm::DefinitionsFirst),
+        },
+        Event::Upgraded {
+            facts: sample::arm(Arm::Rollback),
+        },
+    ];
+    lines.splice(end..end, upgrade.map(|event| Line { at, event }));
+    let seen = look_at(installed, "green", &lines, |_| Ok(()))?;
 
     holds_for_every_page(&seen)?;
     for look in &seen.looks {

@@ -5,15 +5,16 @@ use std::io::Read as _;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context as _;
+use camino::Utf8Path;
 use harness_model::{
     Claim, Event, Exit, LIVE_VARIABLE, Line, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan, Profile,
     Verdict,
 };
-use harness_report::Summary;
+use harness_report::{HTML_FILE, Summary};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use super::exit_code;
 use super::sinks::complain;
+use super::{FirstScreen, exit_code};
 use crate::{Defect, Scenario};
 
 /// Without a plan: every scenario is there, ignored, since it needs an environment.
@@ -67,8 +68,12 @@ pub(crate) fn live(scenarios: &[Scenario], plan: &str) -> ExitCode {
 /// run, and no run has two for one check.
 const RUNS: usize = 5;
 
-/// Runs with seeded defects, as trials: exactly the defects' checks must be red, each by its own awaited value, and every other check green.
-pub(crate) fn self_proof(scenarios: &'static [Scenario]) -> ExitCode {
+/// So many defects have their first screen judged, at least.
+const FIRST_SCREENS: usize = 10;
+
+/// Runs with seeded defects, as trials: exactly the defects' checks must be red, each by its own awaited value, and every other check green;
+/// and the page's first screen must lead from red to cause.
+pub(crate) fn self_proof(scenarios: &'static [Scenario], first_screens: &'static [FirstScreen]) -> ExitCode {
     let plan = std::env::var(PLAN_VARIABLE)
         .ok()
         .filter(|_| std::env::var_os(LIVE_VARIABLE).is_some());
@@ -83,7 +88,8 @@ pub(crate) fn self_proof(scenarios: &'static [Scenario]) -> ExitCode {
             let given = plan.clone();
             let trial = Trial::test(format!("{names} turn red exactly their checks"), move || {
                 let plan = given.ok_or("needs an environment: `cargo xtask test` gives one")?;
-                prove(&defects, &names, scenarios, &plan).map_err(|error| Failed::from(format!("{error:#}")))
+                prove(&defects, &names, scenarios, first_screens, &plan)
+                    .map_err(|error| Failed::from(format!("{error:#}")))
             });
             trial.with_ignored_flag(plan.is_none())
         })
@@ -100,13 +106,31 @@ pub(crate) fn self_proof(scenarios: &'static [Scenario]) -> ExitCode {
             Err(Failed::from(format!("never seen red: {unproven:?}")))
         }
     }));
+    trials.push(Trial::test("ten defects say what the first screen shows", || {
+        let known: BTreeSet<&str> = first_screens
+            .iter()
+            .filter(|screen| Defect::named(screen.defect).is_some())
+            .map(|screen| screen.defect)
+            .collect();
+        if known.len() == first_screens.len() && known.len() >= FIRST_SCREENS {
+            Ok(())
+        } else {
+            Err(Failed::from(format!("each once, and no others: {known:?}")))
+        }
+    }));
     let mut arguments = Arguments::from_args();
     // A run takes the whole machine; two at once would tell of the machine.
     arguments.test_threads.get_or_insert(1);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn prove(defects: &[Defect], names: &str, scenarios: &[Scenario], plan: &str) -> anyhow::Result<()> {
+fn prove(
+    defects: &[Defect],
+    names: &str,
+    scenarios: &[Scenario],
+    first_screens: &[FirstScreen],
+    plan: &str,
+) -> anyhow::Result<()> {
     let red: BTreeSet<&str> = defects.iter().map(|defect| defect.turns_red()).collect();
     anyhow::ensure!(
         red.len() == defects.len(),
@@ -127,7 +151,8 @@ fn prove(defects: &[Defect], names: &str, scenarios: &[Scenario], plan: &str) ->
             .collect();
     }
     plan.defect = Some(names.to_owned());
-    plan.out = Some(format!("{}/target/e2e/self-proof/{names}", plan.repository));
+    let folder = format!("{}/target/e2e/self-proof/{names}", plan.repository);
+    plan.out = Some(folder.clone());
     let summary = run_and_fold(plan)?;
     for result in &summary.checks {
         let expected = if red.contains(result.check.id.as_str()) {
@@ -154,6 +179,12 @@ fn prove(defects: &[Defect], names: &str, scenarios: &[Scenario], plan: &str) ->
         "the run ended with {}, not with 1",
         summary.exit
     );
+    let page = Utf8Path::new(&folder).join(HTML_FILE);
+    let page = std::fs::read_to_string(&page).with_context(|| format!("read {page}"))?;
+    for defect in defects {
+        let of_defect = first_screens.iter().find(|screen| screen.defect == defect.name());
+        of_defect.map_or(Ok(()), |screen| screen.is_on(&page, defect.turns_red()))?;
+    }
     Ok(())
 }
 

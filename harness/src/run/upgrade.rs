@@ -3,14 +3,11 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_model::{Exit, OutputFormat, Plan};
-use harness_report::{LOG_FILE, Summary, UpgradeReport, read_log, upgrade_text, write_upgrade};
+use harness_report::{LOG_FILE, Summary, UPGRADE_RUNS, UpgradeReport, read_log, upgrade_text, write_upgrade};
 
 use super::sinks::{complain, print};
 use super::{exit_code, supervisor};
 use crate::Scenario;
-
-/// The folders of the three runs.
-const RUNS: [&str; 3] = ["before", "change", "after"];
 
 /// Carries out an upgrade; the exit code is the answer's.
 pub(crate) fn main(
@@ -27,7 +24,7 @@ pub(crate) fn main(
         Utf8PathBuf::from,
     );
     let mut summaries = Vec::new();
-    for (stage, name) in stages(plan, &folder).into_iter().zip(RUNS) {
+    for (stage, name) in stages(plan, &folder).into_iter().zip(UPGRADE_RUNS) {
         let scenarios = if stage.upgrade.is_some() { arms } else { scenarios };
         let exit = supervisor::main(stage, scenarios);
         if exit != Exit::Green && exit != Exit::CheckFailed {
@@ -45,7 +42,7 @@ pub(crate) fn main(
         return exit_code(Exit::Harness);
     };
     let report = UpgradeReport::fold(before, change, after);
-    if let Err(error) = write_upgrade(&folder, &report, RUNS) {
+    if let Err(error) = write_upgrade(&folder, &report) {
         complain(&format!("the answer cannot be kept: {error}"));
         return exit_code(Exit::Environment);
     }
@@ -53,7 +50,7 @@ pub(crate) fn main(
         print(&format!(
             "\n{}\n  Runs {folder}/{{{}}}\n",
             upgrade_text(&report),
-            RUNS.join(",")
+            UPGRADE_RUNS.join(",")
         ));
     }
     std::process::ExitCode::from(report.exit())
@@ -65,14 +62,14 @@ fn stages(plan: &Plan, folder: &Utf8Path) -> [Plan; 3] {
     let before = Plan {
         command: format!("cargo xtask e2e --arc {}", plan.arc.trim_start_matches('v')),
         upgrade: None,
-        out: out(RUNS[0]),
+        out: out(UPGRADE_RUNS[0]),
         ..plan.clone()
     };
     let change = Plan {
         filters: Vec::new(),
         // The definitions are the whole cluster's: one arm at a time.
         test_threads: Some(1),
-        out: out(RUNS[1]),
+        out: out(UPGRADE_RUNS[1]),
         ..plan.clone()
     };
     let upgrade = plan.upgrade.as_ref();
@@ -89,7 +86,7 @@ fn stages(plan: &Plan, folder: &Utf8Path) -> [Plan; 3] {
         arc_manager,
         arc_chart,
         upgrade: None,
-        out: out(RUNS[2]),
+        out: out(UPGRADE_RUNS[2]),
         ..plan.clone()
     };
     [before, change, after]

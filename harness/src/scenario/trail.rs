@@ -60,6 +60,12 @@ impl Trail {
         }
     }
 
+    /// Of what it is the record: the object's name and the pointer.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// The steps so far.
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {

@@ -47,6 +47,16 @@ pub(crate) struct ProgramLine {
     pub(crate) word: String,
 }
 
+impl ProgramLine {
+    fn of(log: &Excerpt, line: &str, word: &str) -> ProgramLine {
+        ProgramLine {
+            log: log.name.clone(),
+            text: line[..line.floor_char_boundary(LINE)].to_owned(),
+            word: word.to_owned(),
+        }
+    }
+}
+
 /// The path, if it stays below the folder that it is relative to.
 pub(super) fn inside(path: &Utf8Path) -> Option<&Utf8Path> {
     let plain = path
@@ -146,42 +156,50 @@ pub(super) fn lines_about(path: &Utf8Path, namespace: &str, gaps: &mut Vec<Strin
     })
 }
 
-/// The last line of the log of a program that one of the words is the name of, else the last line of the first log that names one. Only
-/// words that are none of a language.
-pub(super) fn line_that_names(
-    run_dir: &Utf8Path,
-    words: &[Word],
-    gaps: &mut Vec<String>,
-) -> Option<ProgramLine> {
-    let words: Vec<&Word> = words
-        .iter()
-        .filter(|word| word.is_distinctive())
-        .take(MOST_WORDS)
-        .collect();
-    if words.is_empty() {
-        return None;
-    }
-    let logs: Vec<Excerpt> = listing(run_dir, Utf8Path::new("evidence/programs"), gaps)
-        .into_iter()
+/// The ends of the programs' logs.
+pub(super) fn program_logs(run_dir: &Utf8Path, gaps: &mut Vec<String>) -> Vec<Excerpt> {
+    let logs = listing(run_dir, Utf8Path::new("evidence/programs"), gaps);
+    logs.into_iter()
         .filter_map(|(path, _)| tail(&run_dir.join(path), SEARCHED_OF_PROGRAM, gaps))
-        .collect();
-    words.into_iter().find_map(|word| {
+        .collect()
+}
+
+/// The line with which a Go program told that it crashed. Of ARC's managers as for [`line_that_names`].
+pub(super) fn crash(logs: &[Excerpt], own: Option<&str>) -> Option<ProgramLine> {
+    let crashed = |line: &&str| line.starts_with("panic: ") || line.starts_with("fatal error: ");
+    logs.iter().filter(|log| is_for(log, own)).find_map(|log| {
+        let line = log.text.lines().rfind(crashed)?;
+        Some(ProgramLine::of(log, line, "panic"))
+    })
+}
+
+/// The last line of the log of a program that one of the words is the name of, else the last line of the first log that names one. Only
+/// words that are none of a language. Of ARC's managers it looks at those of the namespace alone that has its own, else at the common ones.
+pub(super) fn line_that_names(logs: &[Excerpt], words: &[Word], own: Option<&str>) -> Option<ProgramLine> {
+    let logs: Vec<&Excerpt> = logs.iter().filter(|log| is_for(log, own)).collect();
+    let words = words.iter().filter(|word| word.is_distinctive());
+    words.take(MOST_WORDS).find_map(|word| {
         let is_of_program = |log: &Excerpt| log.name.strip_suffix(".log") == Some(word.text.as_str());
-        let is_a_program = logs.iter().any(is_of_program);
+        let is_a_program = logs.iter().any(|log| is_of_program(log));
         logs.iter().find_map(|log| {
-            let mut lines = log.text.lines().rev();
+            let mut lines = log.text.lines();
             let line = if is_a_program {
-                lines.find(|line| is_of_program(log) && !line.is_empty())?
+                lines.rfind(|line| is_of_program(log) && !line.is_empty())?
             } else {
-                lines.find(|line| names(line, &word.text))?
+                lines.rfind(|line| names(line, &word.text))?
             };
-            Some(ProgramLine {
-                log: log.name.clone(),
-                text: line[..line.floor_char_boundary(LINE)].to_owned(),
-                word: word.text.clone(),
-            })
+            Some(ProgramLine::of(log, line, &word.text))
         })
     })
+}
+
+/// `own-1-arc-manager-0.log` is for the namespace that it names, `arc-manager.log` for whoever has no ARC of its own.
+fn is_for(log: &Excerpt, own: Option<&str>) -> bool {
+    match (log.name.starts_with("own-"), own) {
+        (true, Some(namespace)) => log.text.lines().any(|line| names(line, namespace)),
+        (true, None) => false,
+        (false, own) => own.is_none() || log.name != "arc-manager.log",
+    }
 }
 
 /// Whether the line has this name, not one of which it is a part.
@@ -310,5 +328,36 @@ mod tests {
         assert!(names("pod e2e-scaling/x", "e2e-scaling"));
         assert!(!names("pod e2e-scaling-ladder/x", "e2e-scaling"));
         assert!(!names("anything", ""));
+    }
+
+    #[test]
+    fn a_check_has_the_log_of_its_own_arc_and_no_other() {
+        let log = |name: &str, text: &str| Excerpt {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            left_out: String::new(),
+        };
+        let own = log("own-1-arc-manager-0.log", "reconciled e2e-a/x");
+        let common = log("arc-manager.log", "reconciled e2e-b/x");
+        let other = log("etcd.log", "");
+
+        let of = |namespace| [&own, &common, &other].map(|log| is_for(log, namespace));
+
+        assert_eq!(of(Some("e2e-a")), [true, false, true]);
+        assert_eq!(of(Some("e2e-c")), [false, false, true]);
+        assert_eq!(of(None), [false, true, true]);
+    }
+
+    #[test]
+    fn the_line_of_a_crash_is_found_among_its_stack() {
+        let log = Excerpt {
+            name: "arc-manager.log".to_owned(),
+            text: "INFO reconciled\npanic: nil pointer\n\ngoroutine 1 [running]:\npanic({0x1})\n".to_owned(),
+            left_out: String::new(),
+        };
+
+        let line = crash(&[log], None).expect("it crashed");
+
+        assert_eq!(line.text, "panic: nil pointer");
     }
 }

@@ -1,19 +1,19 @@
-//! The ledger of GHES: the requests around a failure, and when jobs ran.
+//! The ledgers of GHES: the requests around a failure, and when jobs ran.
 //!
-//! A job's time is from its first request to its last: more the ledger does not say.
+//! A check with an ARC of its own has a GHES of its own, whose ledger holds nothing of any other check; the others share one ledger. A job's
+//! time is from its first request to its last: more the ledger does not say.
 
-use std::borrow::Cow;
+mod reading;
+
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufRead as _, BufReader};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Series, files, running};
-
-/// Related requests that are kept, the newest.
-const MOST_REQUESTS: usize = 50;
+use self::reading::Reading;
+use super::{Series, files, sum};
+use crate::{LEDGER_FOLDER, OWN_LEDGERS_FOLDER};
 
 /// One request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,6 +34,9 @@ pub(crate) struct Request {
     /// Who asked.
     #[serde(default)]
     pub(crate) identity: String,
+    /// With which program.
+    #[serde(default)]
+    pub(crate) user_agent: Option<String>,
     /// Beginning of the request's body, redacted.
     #[serde(default)]
     pub(crate) request_excerpt: String,
@@ -46,7 +49,7 @@ pub(crate) struct Request {
     /// An injected fault decided the answer.
     #[serde(default)]
     pub(crate) fault: bool,
-    /// How often the same was asked before, with the same status: polls are kept once.
+    /// How often the same was asked before and answered alike: polls are kept once.
     #[serde(skip)]
     pub(crate) asked_before: usize,
     /// Checks that passed got the same answer on this route: it belongs to the protocol.
@@ -61,6 +64,12 @@ impl Request {
     /// The answer is a refusal, or there was no such route. A long poll that ends without an answer is none.
     pub(crate) fn is_refused(&self) -> bool {
         self.unknown || self.fault || self.status.is_some_and(is_refusal)
+    }
+
+    /// The path, or the template of its route if it is longer than so many bytes.
+    pub(crate) fn short_path(&self, most: usize) -> &str {
+        let template = self.route.as_deref().filter(|_| self.path.len() > most);
+        template.unwrap_or(&self.path)
     }
 }
 
@@ -77,11 +86,6 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Its runners asked, or they share the pool with who did, or the path or the asker names it.
-    fn is_for(&self, asked: &Asked<'_>, owner: Option<usize>) -> bool {
-        self.is_while(asked.at) && (owner == Some(self.check) || self.is_named(&asked.path, &asked.identity))
-    }
-
     fn is_named(&self, path: &str, identity: &str) -> bool {
         !self.slug.is_empty() && (path.contains(&self.slug) || identity.contains(&self.slug))
     }
@@ -91,50 +95,11 @@ impl Wanted {
     }
 }
 
-/// Requests around a failure, oldest first.
+/// Requests before a failure, oldest first.
 pub(super) struct Around {
     pub(super) related: Vec<Request>,
     /// Related ones before those.
     pub(super) before: usize,
-}
-
-impl Around {
-    fn of(mut related: Vec<Request>, ordinary: &HashSet<Answer>) -> Around {
-        for request in &mut related {
-            let answer = Answer {
-                method: request.method.clone(),
-                route: request.route.clone(),
-                status: request.status,
-            };
-            request.is_ordinary = !request.fault && ordinary.contains(&answer);
-        }
-        related.sort_by_key(|request| request.at);
-        without_repeats(&mut related);
-        let before = related.len().saturating_sub(MOST_REQUESTS);
-        related.drain(..before);
-        Around { related, before }
-    }
-}
-
-/// Of GET requests that differ only in time, the newest stays and counts the others.
-fn without_repeats(requests: &mut Vec<Request>) {
-    let mut newest: HashMap<String, usize> = HashMap::new();
-    let mut kept: Vec<Request> = Vec::new();
-    for request in requests.drain(..).rev() {
-        let query = request.query.as_deref().unwrap_or_default();
-        let key = format!("{} {query} {:?}", request.path, request.status);
-        match newest.get(&key) {
-            Some(index) if request.method == "GET" => kept[*index].asked_before += 1,
-            _ => {
-                if request.method == "GET" {
-                    newest.insert(key, kept.len());
-                }
-                kept.push(request);
-            }
-        }
-    }
-    kept.reverse();
-    *requests = kept;
 }
 
 /// What was answered on a route.
@@ -145,21 +110,12 @@ struct Answer {
     status: Option<u16>,
 }
 
-impl Answer {
-    fn to(asked: &Asked<'_>) -> Answer {
-        Answer {
-            method: asked.method.clone().into_owned(),
-            route: asked.route.as_deref().map(str::to_owned),
-            status: asked.status,
-        }
-    }
-}
-
 fn is_refusal(status: u16) -> bool {
     status >= 400
 }
 
-/// A ledger, folded.
+/// All ledgers of a run, folded.
+#[derive(Default)]
 pub(super) struct Ledger {
     /// Jobs at the same time, over all checks.
     pub(super) jobs: Series,
@@ -169,182 +125,53 @@ pub(super) struct Ledger {
     pub(super) around: HashMap<usize, Around>,
 }
 
-#[derive(Deserialize)]
-struct Asked<'a> {
-    at: Timestamp,
-    #[serde(borrow)]
-    path: Cow<'a, str>,
-    #[serde(borrow)]
-    identity: Cow<'a, str>,
-    #[serde(default)]
-    duration_ms: i64,
-    #[serde(default, borrow)]
-    method: Cow<'a, str>,
-    #[serde(default, borrow)]
-    route: Option<Cow<'a, str>>,
-    #[serde(default)]
-    status: Option<u16>,
+/// What is known of a run's checks before its ledgers are read.
+pub(super) struct Checks<'a> {
+    /// The run's beginning: lines before it are another run's.
+    pub(super) since: Timestamp,
+    /// Which check a runner's name belongs to; a job belongs to the check whose runners spoke to the same pool.
+    pub(super) owners: HashMap<String, usize>,
+    /// The namespaces of the checks with a GHES of their own.
+    pub(super) own: Vec<(String, usize)>,
+    /// The checks that passed.
+    pub(super) green: HashSet<usize>,
+    /// The checks whose requests are wanted.
+    pub(super) wanted: &'a [Wanted],
 }
 
-struct Span {
-    first: Timestamp,
-    last: Timestamp,
-    tenant: Option<String>,
-}
-
-/// Reads the ledger once. `owners` tells which check a runner's name belongs to; a job belongs to the check whose runners spoke
-/// to the same pool. `green` are the checks that passed.
-pub(super) fn read(
-    run_dir: &Utf8Path,
-    since: Timestamp,
-    owners: &HashMap<String, usize>,
-    green: &HashSet<usize>,
-    wanted: &[Wanted],
-    gaps: &mut Vec<String>,
-) -> Ledger {
-    let mut reading = Reading {
-        since,
-        owners,
-        green,
-        wanted,
-        ordinary: HashSet::new(),
-        spans: HashMap::new(),
-        tenants: HashMap::new(),
-        related: HashMap::new(),
-        early: HashMap::new(),
-    };
-    for (path, _) in files::listing(run_dir, Utf8Path::new("evidence/ledger"), gaps) {
-        if let Err(error) = reading.file(&run_dir.join(&path)) {
-            gaps.push(error.to_string());
+/// Reads each ledger once: that of the common GHES, and that of each check which has its own.
+pub(super) fn read(run_dir: &Utf8Path, checks: &Checks<'_>, gaps: &mut Vec<String>) -> Ledger {
+    let mut ledgers = vec![(Utf8PathBuf::from(LEDGER_FOLDER), None)];
+    let own = checks
+        .own
+        .iter()
+        .filter(|(namespace, _)| files::is_name(namespace));
+    ledgers.extend(own.map(|(namespace, check)| {
+        let folder = Utf8Path::new(OWN_LEDGERS_FOLDER).join(namespace);
+        (folder, Some(*check))
+    }));
+    let mut ledger = Ledger::default();
+    let mut ordinary = HashSet::new();
+    for (folder, owner) in ledgers {
+        let mut reading = Reading::new(checks, owner);
+        for (path, _) in files::listing(run_dir, &folder, gaps) {
+            if let Err(error) = reading.file(&run_dir.join(&path)) {
+                gaps.push(error.to_string());
+            }
         }
+        reading.finish(&mut ledger, &mut ordinary);
     }
-    reading.finish()
-}
-
-struct Reading<'a> {
-    since: Timestamp,
-    owners: &'a HashMap<String, usize>,
-    green: &'a HashSet<usize>,
-    wanted: &'a [Wanted],
-    /// Refusals that checks had which passed.
-    ordinary: HashSet<Answer>,
-    /// By job.
-    spans: HashMap<String, Span>,
-    /// Which check speaks to which pool.
-    tenants: HashMap<String, usize>,
-    related: HashMap<usize, Vec<Request>>,
-    /// Requests to a pool of which no runner had spoken yet, by pool: a runner registers before it has a name.
-    early: HashMap<String, Vec<Request>>,
-}
-
-impl Reading<'_> {
-    fn file(&mut self, path: &Utf8Path) -> io::Result<()> {
-        let mut reader = BufReader::new(fs_err::File::open(path)?);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if reader.read_until(b'\n', &mut line)? == 0 {
-                return Ok(());
-            }
-            if let Ok(asked) = serde_json::from_slice::<Asked<'_>>(&line)
-                && asked.at >= self.since
-            {
-                self.take(&asked, &line);
-            }
-        }
-    }
-
-    fn take(&mut self, asked: &Asked<'_>, line: &[u8]) {
-        let tenant = tenant(&asked.path);
-        let mut owner = self.owners.get(last_word(&asked.identity)).copied();
-        match (tenant, owner) {
-            (Some(tenant), Some(owner)) if !self.tenants.contains_key(tenant) => {
-                self.tenants.insert(tenant.to_owned(), owner);
-            }
-            (Some(tenant), None) => owner = self.tenants.get(tenant).copied(),
-            _ => {}
-        }
-        if asked.status.is_some_and(is_refusal) && owner.is_some_and(|owner| self.green.contains(&owner)) {
-            self.ordinary.insert(Answer::to(asked));
-        }
-        for wanted in self.wanted.iter().filter(|wanted| wanted.is_for(asked, owner)) {
-            let requests = self.related.entry(wanted.check).or_default();
-            requests.extend(serde_json::from_slice::<Request>(line));
-        }
-        if let (Some(tenant), None) = (tenant, owner)
-            && self.wanted.iter().any(|wanted| wanted.is_while(asked.at))
-        {
-            let requests = self.early.entry(tenant.to_owned()).or_default();
-            requests.extend(serde_json::from_slice::<Request>(line));
-        }
-        if !asked.identity.starts_with("job ") {
-            return;
-        }
-        let end = asked.at + jiff::SignedDuration::from_millis(asked.duration_ms.clamp(0, 3_600_000));
-        if let Some(span) = self.spans.get_mut(asked.identity.as_ref()) {
-            span.first = span.first.min(asked.at);
-            span.last = span.last.max(end);
-        } else {
-            let span = Span {
-                first: asked.at,
-                last: end,
-                tenant: tenant.map(str::to_owned),
+    for around in ledger.around.values_mut() {
+        for request in &mut around.related {
+            let answer = Answer {
+                method: request.method.clone(),
+                route: request.route.clone(),
+                status: request.status,
             };
-            self.spans.insert(asked.identity.clone().into_owned(), span);
+            request.is_ordinary = !request.fault && ordinary.contains(&answer);
         }
     }
-
-    fn finish(mut self) -> Ledger {
-        for (tenant, requests) in self.early {
-            let owner = self.tenants.get(&tenant);
-            let Some(wanted) = self.wanted.iter().find(|wanted| owner == Some(&wanted.check)) else {
-                continue;
-            };
-            // Those that name the check are there already.
-            let unnamed = requests.into_iter().filter(|request| {
-                wanted.is_while(request.at) && !wanted.is_named(&request.path, &request.identity)
-            });
-            self.related.entry(wanted.check).or_default().extend(unnamed);
-        }
-        let mut by_check: HashMap<usize, Vec<&Span>> = HashMap::new();
-        for span in self.spans.values() {
-            let check = span.tenant.as_ref().and_then(|tenant| self.tenants.get(tenant));
-            if let Some(check) = check {
-                by_check.entry(*check).or_default().push(span);
-            }
-        }
-        Ledger {
-            jobs: at_the_same_time(self.spans.values()),
-            jobs_by_check: by_check
-                .into_iter()
-                .map(|(check, spans)| (check, at_the_same_time(spans)))
-                .collect(),
-            around: self
-                .related
-                .into_iter()
-                .map(|(check, related)| (check, Around::of(related, &self.ordinary)))
-                .collect(),
-        }
-    }
-}
-
-fn at_the_same_time<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Series {
-    let steps = spans
-        .into_iter()
-        .flat_map(|span| [(span.first, 1), (span.last, -1)]);
-    running(steps.collect())
-}
-
-/// The part of the runner service's paths that tells one enterprise, organization or repository from another.
-fn tenant(path: &str) -> Option<&str> {
-    let tenant = path.strip_prefix("/_services/pipelines/")?.split('/').next()?;
-    // The one that serves logs is everybody's.
-    (tenant != "logs").then_some(tenant)
-}
-
-/// `runner r1`, `departed runner r1` → `r1`.
-fn last_word(identity: &str) -> &str {
-    identity.rsplit(' ').next().unwrap_or_default()
+    ledger
 }
 
 #[cfg(test)]
@@ -355,39 +182,54 @@ mod tests {
 
     fn request(second: u8, identity: &str, path: &str) -> String {
         let line = json!({
-            "at": format!("2026-11-24T10:00:{second:02}Z"), "method": "GET", "path": path, "query": null, "status": 200,
-            "duration_ms": 0, "identity": identity,
+            "at": at(second), "method": "GET", "path": path, "query": null, "status": 200, "duration_ms": 0, "identity": identity,
         });
         format!("{line}\n")
     }
 
-    fn ledger(lines: &[String], wanted: &[Wanted]) -> Ledger {
+    fn at(second: u8) -> Timestamp {
+        let text = format!("2026-11-24T10:00:{second:02}Z");
+        text.parse().expect("a timestamp")
+    }
+
+    fn wanted(check: usize, slug: &str) -> Wanted {
+        Wanted {
+            check,
+            slug: slug.to_owned(),
+            since: at(1),
+            until: at(6),
+        }
+    }
+
+    /// With r1 a runner of check 7, and check 8 green; check 9 has a GHES of its own.
+    fn ledger(common: &[String], own: &[String], wanted: &[Wanted]) -> Ledger {
         let dir = camino_tempfile::tempdir().expect("a temporary folder can be made");
-        fs_err::create_dir_all(dir.path().join("evidence/ledger")).expect("a folder can be made");
-        fs_err::write(dir.path().join("evidence/ledger/ledger.jsonl"), lines.concat())
-            .expect("a ledger can be written");
-        let since = "2026-11-24T10:00:00Z".parse().expect("a timestamp");
-        let owners = HashMap::from([("r1".to_owned(), 7), ("other".to_owned(), 8)]);
+        for (folder, lines) in [(LEDGER_FOLDER, common), ("evidence/ledger-own/e2e-own", own)] {
+            let folder = dir.path().join(folder);
+            fs_err::create_dir_all(&folder).expect("a folder can be made");
+            fs_err::write(folder.join("ledger.jsonl"), lines.concat()).expect("a ledger can be written");
+        }
+        let checks = Checks {
+            since: at(0),
+            owners: HashMap::from([("r1".to_owned(), 7), ("other".to_owned(), 8)]),
+            own: vec![("e2e-own".to_owned(), 9)],
+            green: HashSet::from([8]),
+            wanted,
+        };
 
-        let green = HashSet::from([8]);
+        read(dir.path(), &checks, &mut Vec::new())
+    }
 
-        read(dir.path(), since, &owners, &green, wanted, &mut Vec::new())
+    fn who(around: &Around) -> Vec<(&str, usize)> {
+        let requests = around.related.iter();
+        requests
+            .map(|request| (request.identity.as_str(), request.asked_before))
+            .collect()
     }
 
     #[test]
     fn requests_of_a_check_are_told_from_others_and_polls_are_told_once() {
         let runners = "/api/v3/enterprises/dogecompany-group-check/actions/runners";
-        let at = |second: u8| {
-            format!("2026-11-24T10:00:{second:02}Z")
-                .parse()
-                .expect("a timestamp")
-        };
-        let wanted = Wanted {
-            check: 7,
-            slug: "group-check".to_owned(),
-            since: at(1),
-            until: at(6),
-        };
 
         let ledger = ledger(
             &[
@@ -401,20 +243,42 @@ mod tests {
                 request(5, "user a", runners),
                 request(7, "user a", runners),
             ],
-            &[wanted],
+            &[],
+            &[wanted(7, "group-check")],
         );
 
         let around = &ledger.around[&7];
-        let who: Vec<(&str, usize)> = around
-            .related
-            .iter()
-            .map(|request| (request.identity.as_str(), request.asked_before))
-            .collect();
         assert_eq!(
-            who,
-            [("runner r1", 0), ("registrar", 0), ("job 4", 0), ("user a", 1)]
+            who(around),
+            [("registrar", 0), ("runner r1", 0), ("job 4", 0), ("user a", 1)]
         );
         assert_eq!(around.before, 0);
+    }
+
+    #[test]
+    fn a_check_with_a_ghes_of_its_own_has_the_requests_of_that_alone() {
+        let ledger = ledger(
+            &[
+                request(1, "runner r1", "/_services/pipelines/aaa/_apis/y"),
+                request(2, "job 1", "/_services/pipelines/aaa/_apis/z"),
+                request(3, "user common", "/api/v3/enterprises/dogecompany-own"),
+            ],
+            &[
+                request(2, "runner own-1", "/_services/pipelines/aaa/_apis/y"),
+                request(3, "job 1", "/_services/pipelines/aaa/_apis/z"),
+                request(4, "user a", "/api/v3/meta"),
+            ],
+            &[wanted(7, "group-check"), wanted(9, "own")],
+        );
+
+        assert_eq!(who(&ledger.around[&7]), [("runner r1", 0), ("job 1", 0)]);
+        assert_eq!(
+            who(&ledger.around[&9]),
+            [("runner own-1", 0), ("job 1", 0), ("user a", 0)]
+        );
+        let jobs = |check: usize| ledger.jobs_by_check[&check].clone();
+        assert_eq!(jobs(7), [(at(2), 0)]);
+        assert_eq!(jobs(9), [(at(3), 0)]);
     }
 
     #[test]
@@ -423,10 +287,9 @@ mod tests {
             request(second, identity, path).replace("\"status\":200", "\"status\":404")
         };
         let wanted = Wanted {
-            check: 7,
-            slug: String::new(),
             since: Timestamp::MIN,
             until: Timestamp::MAX,
+            ..wanted(7, "")
         };
 
         let ledger = ledger(
@@ -437,6 +300,7 @@ mod tests {
                     .replace("\"method\"", "\"route\":\"poll\",\"method\""),
                 refused(3, "runner r1", "/_services/pipelines/aaa/else"),
             ],
+            &[],
             &[wanted],
         );
 
@@ -458,6 +322,7 @@ mod tests {
                 request(4, "job 1", "/_services/pipelines/aaa/_apis/y"),
                 request(5, "job 2", "/_services/pipelines/zzz/_apis/y"),
             ],
+            &[],
             &[],
         );
 

@@ -1,7 +1,9 @@
 //! The history of a namespace's objects (`evidence/objects/NAMESPACE.jsonl`): numbers over time, events, what changed.
 
+mod changes;
+
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashSet;
 use std::io::{self, BufRead as _, BufReader};
 
 use camino::Utf8Path;
@@ -9,16 +11,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::changes::Changes;
 use super::Series;
 
-/// Changes that are kept, the newest.
-const MOST_CHANGES: usize = 60;
+pub(crate) use changes::{Change, FieldChange};
+
 /// Events that are kept, the newest.
-const MOST_EVENTS: usize = 60;
-/// Fields that are told of one change.
-const MOST_FIELDS: usize = 8;
-/// Characters of a field's value.
-const VALUE: usize = 160;
+const MOST_EVENTS: usize = 400;
 
 /// What an autoscaler wanted over time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,32 +43,8 @@ pub(crate) struct ClusterEvent {
     pub(crate) object: String,
     /// Its text.
     pub(crate) message: String,
-}
-
-/// A new version of an object, against the one before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
-    /// When the recorder saw it.
-    pub(crate) at: Timestamp,
-    /// `Kind name`.
-    pub(crate) object: String,
-    /// `appeared`, `changed` or `deleted`.
-    pub(crate) what: &'static str,
-    /// Which fields differ, if it changed.
-    pub(crate) fields: Vec<FieldChange>,
-    /// Fields beyond those.
-    pub(crate) more_fields: usize,
-}
-
-/// A field before and after.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FieldChange {
-    /// For example `status.phase`.
-    pub(crate) path: String,
-    /// Compact JSON; empty if there was none.
-    pub(crate) before: String,
-    /// Compact JSON; empty if there is none.
-    pub(crate) after: String,
+    /// Checks that passed had such a warning too.
+    pub(crate) is_ordinary: bool,
 }
 
 /// A namespace's history, folded.
@@ -82,6 +57,8 @@ pub(super) struct History {
     pub(super) more_changes: usize,
     /// Names of its Runner objects: their pods and registrations have the same.
     pub(super) names: HashSet<String>,
+    /// Reasons of its warnings.
+    pub(super) warnings: HashSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -174,9 +151,25 @@ pub(super) fn read(
     history
         .events
         .drain(..history.events.len().saturating_sub(MOST_EVENTS));
-    history.changes = changes.newest.into();
-    history.more_changes = changes.dropped;
+    (history.changes, history.more_changes) = changes.newest();
     Ok(history)
+}
+
+/// The objects of a file of manifests, as they were installed; none if there is no such file.
+pub(super) fn installed(path: &Utf8Path, gaps: &mut Vec<String>) -> Vec<Change> {
+    let text = match fs_err::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                gaps.push(error.to_string());
+            }
+            return Vec::new();
+        }
+    };
+    let objects = text
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    objects.map(|object| changes::installed(&object)).collect()
 }
 
 impl History {
@@ -214,6 +207,9 @@ impl History {
                     i64::try_from(running.len()).unwrap_or(i64::MAX),
                 );
             }
+            "Event" if object.severity.as_deref() == Some("Warning") => {
+                self.warnings.extend(object.reason.clone());
+            }
             _ => {}
         }
     }
@@ -241,6 +237,7 @@ impl History {
             reason: object.reason.unwrap_or_default(),
             object: format!("{} {}", object.involved_object.kind, object.involved_object.name),
             message: object.message.unwrap_or_default(),
+            is_ordinary: false,
         });
     }
 }
@@ -251,126 +248,11 @@ fn push(series: &mut Series, at: Timestamp, value: i64) {
     }
 }
 
-/// Compares each version with the one before.
-#[derive(Default)]
-struct Changes {
-    last: HashMap<String, Value>,
-    newest: VecDeque<Change>,
-    dropped: usize,
-}
-
-impl Changes {
-    fn take(&mut self, recorded: Recorded<'_, Value>) {
-        let name = recorded
-            .object
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let object = format!("{} {name}", recorded.kind);
-        let mut fields = Vec::new();
-        let what = if recorded.change == "deleted" {
-            self.last.remove(&object);
-            "deleted"
-        } else {
-            match self.last.insert(object.clone(), recorded.object) {
-                None => "appeared",
-                Some(before) => {
-                    let after = self.last.get(&object).unwrap_or(&Value::Null);
-                    compare("", &before, after, &mut fields);
-                    if fields.is_empty() {
-                        return;
-                    }
-                    "changed"
-                }
-            }
-        };
-        if self.newest.len() == MOST_CHANGES {
-            self.newest.pop_front();
-            self.dropped += 1;
-        }
-        let more_fields = fields.len().saturating_sub(MOST_FIELDS);
-        fields.truncate(MOST_FIELDS);
-        self.newest.push_back(Change {
-            at: recorded.at,
-            object,
-            what,
-            fields,
-            more_fields,
-        });
-    }
-}
-
-/// Book-keeping of the API server and of ARC's resync: it changes with every write and says nothing.
-const NOISE: [&str; 4] = ["managedFields", "resourceVersion", "generation", "sync-time"];
-
-fn compare(path: &str, before: &Value, after: &Value, fields: &mut Vec<FieldChange>) {
-    if before == after {
-        return;
-    }
-    match (before, after) {
-        (Value::Object(old), Value::Object(new)) => {
-            let gone = old.iter().filter(|(key, _)| !new.contains_key(*key));
-            let pairs = gone.map(|(key, value)| (key, value, &Value::Null)).chain(
-                new.iter()
-                    .map(|(key, value)| (key, old.get(key).unwrap_or(&Value::Null), value)),
-            );
-            for (key, old, new) in pairs.filter(|(key, ..)| !NOISE.contains(&key.as_str())) {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                compare(&path, old, new, fields);
-            }
-        }
-        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
-            for (index, (old, new)) in old.iter().zip(new).enumerate() {
-                compare(&format!("{path}[{index}]"), old, new, fields);
-            }
-        }
-        _ => fields.push(FieldChange {
-            path: path.to_owned(),
-            before: short(before),
-            after: short(after),
-        }),
-    }
-}
-
-fn short(value: &Value) -> String {
-    if value.is_null() {
-        return String::new();
-    }
-    crate::text::one_line(&value.to_string(), VALUE)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_change_names_the_field_and_both_values() {
-        let before = json!({ "metadata": { "resourceVersion": "1", "labels": { "a": "1" } }, "status": { "phase": "Pending", "list": [1, 2] } });
-        let after = json!({ "metadata": { "resourceVersion": "2" }, "status": { "phase": "Running", "list": [1, 3], "ready": true } });
-
-        let mut fields = Vec::new();
-        compare("", &before, &after, &mut fields);
-
-        let told: Vec<String> = fields
-            .iter()
-            .map(|f| format!("{}: {} → {}", f.path, f.before, f.after))
-            .collect();
-        assert_eq!(
-            told,
-            [
-                r#"metadata.labels: {"a":"1"} → "#,
-                r#"status.phase: "Pending" → "Running""#,
-                "status.list[1]: 2 → 3",
-                "status.ready:  → true",
-            ]
-        );
-    }
 
     #[test]
     fn a_history_gives_numbers_events_and_changes() {

@@ -19,7 +19,7 @@ const ALL_MOMENTS: usize = 10_000;
 const ROOM_FOR_OTHERS: usize = 200_000;
 
 /// What a link to the check names: its id, if that can be a fragment.
-pub(super) fn anchor(index: usize, check: &CheckResult) -> String {
+pub(crate) fn anchor(index: usize, check: &CheckResult) -> String {
     let id = &check.check.id;
     let plain = !id.is_empty()
         && id

@@ -8,6 +8,11 @@ use crate::text::count;
 
 /// Bytes of a body's excerpt.
 const BODY: usize = 700;
+/// Requests, events, changes that are shown, the newest, and fields of one change.
+const MOST_REQUESTS: usize = 50;
+const MOST_EVENTS: usize = 60;
+const MOST_CHANGES: usize = 60;
+const MOST_FIELDS: usize = 8;
 
 /// All blocks that hold something.
 pub(super) fn blocks(html: &mut Html, summary: &Summary, evidence: &CheckEvidence) {
@@ -43,13 +48,14 @@ fn requests(html: &mut Html, summary: &Summary, evidence: &CheckEvidence) {
     if evidence.requests.is_empty() {
         return;
     }
+    let (earlier, shown) = newest(&evidence.requests, MOST_REQUESTS);
     html.raw("<details class=\"block\"><summary>Ledger around the failure: ");
-    heading(html, evidence.requests.len(), "request");
+    heading(html, shown.len(), "request");
     html.raw("</summary>\n<p class=\"quiet\">");
-    html.number(evidence.more_requests);
-    html.raw(" earlier ones of this check are in evidence/ledger.</p>\n<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th scope=\"col\">In the run</th>");
+    html.number(earlier + evidence.more_requests);
+    html.raw(" earlier ones of this check are in the ledger.</p>\n<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th scope=\"col\">In the run</th>");
     html.raw("<th scope=\"col\">Request</th><th scope=\"col\">Answer</th><th scope=\"col\">Took</th><th scope=\"col\">By</th></tr></thead>\n<tbody>\n");
-    for request in &evidence.requests {
+    for request in shown {
         html.raw("<tr><td>");
         since_start(html, summary, request.at);
         html.raw("</td><td><code>")
@@ -79,6 +85,12 @@ fn requests(html: &mut Html, summary: &Summary, evidence: &CheckEvidence) {
     html.raw("</tbody></table></div></details>\n");
 }
 
+/// The last so many, and how many there are before them.
+fn newest<T>(all: &[T], most: usize) -> (usize, &[T]) {
+    let earlier = all.len().saturating_sub(most);
+    (earlier, &all[earlier..])
+}
+
 fn body(html: &mut Html, what: &'static str, text: &str) {
     if !text.is_empty() {
         html.raw("<div class=\"said-body\"><span class=\"quiet\">")
@@ -92,6 +104,7 @@ fn events(html: &mut Html, summary: &Summary, events: &[ClusterEvent]) {
     if events.is_empty() {
         return;
     }
+    let (_, events) = newest(events, MOST_EVENTS);
     html.raw("<details class=\"block\"><summary>Events of the namespace until it ended: ");
     heading(html, events.len(), "event");
     html.raw("</summary>\n<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th scope=\"col\">In the run</th><th scope=\"col\">Reason</th>");
@@ -117,13 +130,14 @@ fn changes(html: &mut Html, summary: &Summary, evidence: &CheckEvidence) {
     if evidence.changes.is_empty() {
         return;
     }
+    let (earlier, shown) = newest(&evidence.changes, MOST_CHANGES);
     html.raw("<details class=\"block\"><summary>Objects before and after: ");
-    heading(html, evidence.changes.len(), "change");
+    heading(html, shown.len(), "change");
     html.raw("</summary>\n");
     super::more(
         html,
         "<p class=\"quiet\">",
-        evidence.more_changes,
+        earlier + evidence.more_changes,
         "earlier ones are in the history.",
         "</p>\n",
     );
@@ -135,15 +149,18 @@ fn changes(html: &mut Html, summary: &Summary, evidence: &CheckEvidence) {
         what,
         fields,
         more_fields,
-    } in &evidence.changes
+    } in shown
     {
         html.raw("<tr><td>");
         since_start(html, summary, *at);
         html.raw("</td><td>").cut(object, SENTENCE).raw("</td><td>");
-        if fields.is_empty() {
+        let told = if *what == "changed" {
+            &fields[..fields.len().min(MOST_FIELDS)]
+        } else {
             html.raw(what);
-        }
-        for field in fields {
+            &[]
+        };
+        for field in told {
             html.raw("<div><code>")
                 .cut(&field.path, SENTENCE)
                 .raw("</code>: <code>");
@@ -159,7 +176,10 @@ fn changes(html: &mut Html, summary: &Summary, evidence: &CheckEvidence) {
             }
             html.raw("</code></div>");
         }
-        super::more(html, "<div class=\"quiet\">", *more_fields, "fields", "</div>");
+        if !told.is_empty() {
+            let left = more_fields + fields.len() - told.len();
+            super::more(html, "<div class=\"quiet\">", left, "fields", "</div>");
+        }
         html.raw("</td></tr>\n");
     }
     html.raw("</tbody></table></div></details>\n");

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use harness_model::Verdict;
-use harness_model::upgrade::ArmFacts;
+use harness_model::upgrade::{ArmFacts, ChartDifference};
 
 use super::{UpgradeReport, UpgradeVerdict};
 use crate::Summary;
@@ -25,7 +25,10 @@ pub fn upgrade_text(report: &UpgradeReport) -> String {
             }
         }
         UpgradeVerdict::Unsafe(reasons) => {
-            lines.extend(reasons.iter().map(|reason| format!("  - {reason}")));
+            for reason in reasons {
+                lines.push(format!("  - {}", reason.why));
+                lines.push(format!("    see {}", reason.evidence));
+            }
         }
     }
     lines.push(String::new());
@@ -40,25 +43,13 @@ pub fn upgrade_text(report: &UpgradeReport) -> String {
     if let Some(difference) = &report.change.chart_difference {
         lines.push(String::new());
         lines.push("  charts".to_owned());
-        let values: Vec<String> = difference
-            .values
-            .iter()
-            .map(|value| value.value.clone())
-            .collect();
-        let lists = [
-            ("fields added to definitions", &difference.fields_added),
-            ("fields dropped from definitions", &difference.fields_dropped),
-            ("fields newly required", &difference.fields_required),
-            ("objects that render differently", &difference.objects),
-            ("values that no longer render", &values),
-        ];
-        lines.extend(lists.map(|(name, list)| row((name, listed(list)))));
+        lines.extend(charts(difference).into_iter().map(row));
     }
     lines.join("\n") + "\n"
 }
 
 /// An arm's figures, each with its name.
-fn figures(facts: &ArmFacts) -> Vec<(&'static str, String)> {
+pub(crate) fn figures(facts: &ArmFacts) -> Vec<(&'static str, String)> {
     vec![
         (
             "jobs killed",
@@ -89,6 +80,23 @@ fn figures(facts: &ArmFacts) -> Vec<(&'static str, String)> {
             facts.unsettled.clone().unwrap_or_else(|| "as wanted".to_owned()),
         ),
     ]
+}
+
+/// How the charts differ, each list with its name.
+pub(crate) fn charts(difference: &ChartDifference) -> Vec<(&'static str, String)> {
+    let values: Vec<String> = difference
+        .values
+        .iter()
+        .map(|value| value.value.clone())
+        .collect();
+    let lists = [
+        ("fields added to definitions", &difference.fields_added),
+        ("fields dropped from definitions", &difference.fields_dropped),
+        ("fields newly required", &difference.fields_required),
+        ("objects that render differently", &difference.objects),
+        ("values that no longer render", &values),
+    ];
+    lists.map(|(name, list)| (name, listed(list))).into()
 }
 
 fn verdicts(summary: &Summary) -> String {

@@ -4,7 +4,7 @@ use camino::Utf8Path;
 use harness_model::upgrade::{ArmFacts, ChartDifference};
 use serde::Serialize;
 
-use super::{UpgradeReport, UpgradeVerdict};
+use super::{UPGRADE_RUNS, UpgradeReason, UpgradeReport, UpgradeVerdict};
 use crate::ReportError;
 use crate::files::replace;
 
@@ -23,7 +23,7 @@ struct Document<'a> {
     verdict: &'a str,
     from: &'a str,
     to: &'a str,
-    reasons: Vec<&'a str>,
+    reasons: &'a [UpgradeReason],
     steps: Vec<Step<'a>>,
     arms: &'a [ArmFacts],
     charts: Option<&'a ChartDifference>,
@@ -31,25 +31,25 @@ struct Document<'a> {
     runs: [&'a str; 3],
 }
 
-/// Writes `upgrade.yaml` into the folder of an upgrade, beside the folders of its three runs.
+/// Writes `upgrade.yaml` into the folder of an upgrade, beside the folders [`UPGRADE_RUNS`] of its three runs.
 ///
 /// # Errors
 /// [`ReportError::Yaml`] and [`ReportError::File`].
-pub fn write_upgrade(folder: &Utf8Path, report: &UpgradeReport, runs: [&str; 3]) -> Result<(), ReportError> {
+pub fn write_upgrade(folder: &Utf8Path, report: &UpgradeReport) -> Result<(), ReportError> {
     let (from, to) = report.versions();
     let (reasons, steps) = match &report.verdict {
-        UpgradeVerdict::Safe => (Vec::new(), Vec::new()),
+        UpgradeVerdict::Safe => (&[][..], Vec::new()),
         UpgradeVerdict::SafeWithSteps(steps) => {
             let steps = steps.iter().map(|step| Step {
                 why: &step.why,
                 command: &step.command,
             });
-            (Vec::new(), steps.collect())
+            (&[][..], steps.collect())
         }
-        UpgradeVerdict::Unsafe(reasons) => (reasons.iter().map(String::as_str).collect(), Vec::new()),
+        UpgradeVerdict::Unsafe(reasons) => (reasons.as_slice(), Vec::new()),
     };
     let document = Document {
-        format: 1,
+        format: 2,
         verdict: report.verdict.word(),
         from,
         to,
@@ -57,7 +57,7 @@ pub fn write_upgrade(folder: &Utf8Path, report: &UpgradeReport, runs: [&str; 3])
         steps,
         arms: &report.change.arms,
         charts: report.change.chart_difference.as_ref(),
-        runs,
+        runs: UPGRADE_RUNS,
     };
     let text = harness_yaml::to_string(&document).map_err(ReportError::Yaml)?;
     replace(folder, UPGRADE_FILE, &text).map_err(ReportError::file("write upgrade.yaml"))

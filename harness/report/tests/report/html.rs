@@ -35,7 +35,7 @@ fn every_verdict_is_told_with_its_reason() {
     for said in [
         "Red: 1 of 6 checks failed, 1 in error",
         "✗ fail registration::enterprise A runner registers at the enterprise.",
-        "Awaited the runner is online in GHES with labels self-hosted, linux Last seen runner list: (empty)",
+        "Awaited the runner is online in GHES with labels self-hosted , linux Last seen runner list: (empty)",
         "Run again cargo xtask e2e registration::enterprise",
         "~ flaky quickstart::dispatch",
         "needs dind: no Docker engine on the local cluster; take --cluster kind",

@@ -2,7 +2,9 @@
 
 use harness_model::upgrade::{Arm, ArmFacts, ChartDifference};
 use harness_model::{Event, Verdict};
-use harness_report::{Summary, UpgradeReport, UpgradeVerdict, upgrade_text};
+use harness_report::{
+    Excerpts, Summary, UpgradeReason, UpgradeReport, UpgradeVerdict, report_html, upgrade_text,
+};
 
 use crate::sample;
 
@@ -40,9 +42,10 @@ fn answer(difference: ChartDifference, facts: ArmFacts, after: Verdict) -> Upgra
     UpgradeReport::fold(suite(Verdict::Pass), change(difference, facts), suite(after))
 }
 
-fn reasons(report: &UpgradeReport) -> &[String] {
+fn reasons(report: &UpgradeReport) -> Vec<String> {
+    let told = |reason: &UpgradeReason| format!("{} ({})", reason.why, reason.evidence);
     match &report.verdict {
-        UpgradeVerdict::Unsafe(reasons) => reasons,
+        UpgradeVerdict::Unsafe(reasons) => reasons.iter().map(told).collect(),
         other => panic!("it must be unsafe, but is {other:?}"),
     }
 }
@@ -150,8 +153,37 @@ fn an_upgrade_that_did_not_happen_is_not_safe() {
     assert_eq!(
         reasons(&report),
         [
-            "ARC never got ready",
-            "the upgrade itself was not carried out to its end"
+            "ARC never got ready (change/report.html#said)",
+            "the upgrade itself was not carried out to its end (change/report.html#checks)"
         ]
     );
+}
+
+#[test]
+fn every_place_that_a_reason_points_to_is_on_the_page_of_its_run() {
+    let difference = ChartDifference {
+        fields_dropped: vec!["Runner.spec.gone".to_owned()],
+        ..ChartDifference::default()
+    };
+    let facts = ArmFacts {
+        jobs_killed: vec!["visit (1)".to_owned()],
+        ..sample::arm(Arm::DefinitionsFirst)
+    };
+
+    let report = answer(difference, facts, Verdict::Fail);
+
+    let UpgradeVerdict::Unsafe(reasons) = &report.verdict else {
+        panic!("it must be unsafe, but is {:?}", report.verdict)
+    };
+    assert_eq!(reasons.len(), 3);
+    for reason in reasons {
+        let (page, place) = reason.evidence.split_once('#').expect("a place on a page");
+        let run = match page {
+            "change/report.html" => &report.change,
+            "after/report.html" => &report.after,
+            other => panic!("no run has the page {other}"),
+        };
+        let page = report_html(run, &Excerpts::default());
+        assert!(page.contains(&format!("id=\"{place}\"")), "{reason:?}");
+    }
 }

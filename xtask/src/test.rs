@@ -87,6 +87,7 @@ fn live(stages: &mut Stages<'_>, root: &Utf8Path) -> anyhow::Result<()> {
     stages.command("end to end", &mut live_test("e2e"))?;
     stages.command("lifecycle", &mut live_test("lifecycle"))?;
     stages.command("upgrade", &mut live_test("upgrade"))?;
+    stages.command("differential", &mut live_test("differential"))?;
     stages.last("self-proof", &mut live_test("self_proof"))
 }
 

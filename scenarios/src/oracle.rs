@@ -67,7 +67,8 @@ fn in_zone(zone: &str) -> Check {
         claims: Claim::OwnArc(OwnArc {
             flags: [
                 "--log-format=json",
-                "--log-level=debug",
+                // One below `debug`, since there the log leaves lines out when there are many.
+                "--log-level=-2",
                 // A reconcile that nobody asked for would only repeat the one before.
                 "--sync-period=10h",
             ]
@@ -105,6 +106,11 @@ async fn differential(context: Context, zone: &str) -> anyhow::Result<()> {
         return Ok(());
     };
     let number = first.case.number;
+    let as_found = first.disagreement.as_ref().context("it disagrees")?;
+    context.observe(format!(
+        "case {number} of seed {seed} disagrees at moment {}: the oracle's {}; ARC's {}",
+        as_found.moment, as_found.oracle, as_found.arc
+    ));
     let (case, disagreement) = shrunk(&mut stage, first).await?;
     let told = told(&case, &disagreement)?;
     Err(anyhow::Error::from(Unmet {

@@ -12,6 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::arc_log::{End, Percentage, Reconcile};
 use super::case::Case;
 
+/// Seconds that writing a target may take: ARC writes no more than twenty objects a second, and waits for its turn.
+const WRITING: i64 = 5;
+
 /// What of a target ARC's autoscaler writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Target {
@@ -177,7 +180,7 @@ impl Judge {
         let ended = reconcile.ended_at;
         let times = match reconcile.checked_at {
             Some(checked) => vec![checked],
-            None => vec![ended, earlier(ended, 1), earlier(ended, 2)],
+            None => vec![ended, later(ended, -1), later(ended, -2)],
         };
         // A retry of a failed reconcile may fall between the inputs of two moments.
         let moments = self.moment.saturating_sub(1)..=self.moment;
@@ -226,14 +229,12 @@ impl Judge {
             return Some(true);
         }
         let mut seen = written.statuses.front()?.clone();
-        // ARC reads the clock again when it writes.
-        let read_again = possibility.now..=earlier(reconcile.ended_at, -2);
-        if outcome.status.last_successful_scale_out_time != self.status.last_successful_scale_out_time
-            && seen
-                .last_successful_scale_out_time
-                .is_some_and(|time| read_again.contains(&time))
-        {
-            seen.last_successful_scale_out_time = outcome.status.last_successful_scale_out_time;
+        // ARC reads the clock again for the time of a scale-out, after it has written the target.
+        let scaled_out = outcome.desired > self.status.desired_replicas.unwrap_or(1);
+        let read_again = possibility.now..=later(reconcile.ended_at, WRITING);
+        let time = &mut seen.last_successful_scale_out_time;
+        if scaled_out && time.is_some_and(|time| read_again.contains(&time)) {
+            *time = outcome.status.last_successful_scale_out_time;
         }
         Some(seen == outcome.status)
     }
@@ -394,6 +395,6 @@ fn words(error: &ReconcileError) -> Vec<&str> {
     }
 }
 
-fn earlier(time: Timestamp, seconds: i64) -> Timestamp {
-    time.saturating_sub(SignedDuration::from_secs(seconds)).unwrap_or(time)
+fn later(time: Timestamp, seconds: i64) -> Timestamp {
+    time.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(time)
 }

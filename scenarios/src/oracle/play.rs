@@ -65,8 +65,6 @@ pub(super) struct Stage<'a> {
 /// A case that was played.
 pub(super) struct Played {
     pub(super) case: Case,
-    /// Its autoscaler's name.
-    pub(super) autoscaler: String,
     pub(super) reconciles: usize,
     pub(super) stale: usize,
     pub(super) disagreement: Option<Disagreement>,
@@ -83,6 +81,8 @@ struct Playing {
     seen: Target,
     /// Versions of the target up to this one are the test's own.
     own_until: u64,
+    /// Whether its autoscaler exists.
+    begun: bool,
     compared: usize,
     disagreement: Option<Disagreement>,
 }
@@ -203,6 +203,7 @@ impl<'a> Stage<'a> {
                 effective_time: None,
             },
             own_until,
+            begun: false,
             compared: 0,
             disagreement: None,
         })
@@ -257,6 +258,7 @@ impl<'a> Stage<'a> {
             p.seen.replicas = Some(replicas);
         }
         if moment == 0 {
+            p.begun = true;
             self.context
                 .apply(&autoscaler(&p.autoscaler, &target_name(p.target), &now.spec))
                 .await?;
@@ -350,7 +352,7 @@ impl<'a> Stage<'a> {
         let autoscalers = self.context.objects(&resources::horizontal_runner_autoscaler());
         let pods: Api<Pod> = Api::namespaced(self.context.client().clone(), self.context.namespace());
         let runners = self.context.objects(&resources::runner());
-        for p in playing {
+        for p in playing.iter().filter(|p| p.begun) {
             autoscalers.delete(&p.autoscaler, &DeleteParams::default()).await?;
             for (index, refused) in p.judge.case().refused.iter().enumerate() {
                 let name = Case::refused_name(&p.autoscaler, index);
@@ -412,13 +414,12 @@ impl Playing {
     }
 
     fn is_done(&self) -> bool {
-        self.disagreement.is_some() || self.reconciles.is_empty() && self.judge.rests(&self.written)
+        !self.begun || self.disagreement.is_some() || self.reconciles.is_empty() && self.judge.rests(&self.written)
     }
 
     fn over(self) -> Played {
         Played {
             case: self.judge.case().clone(),
-            autoscaler: self.autoscaler,
             reconciles: self.compared,
             stale: self.judge.stale,
             disagreement: self.disagreement,

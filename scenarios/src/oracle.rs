@@ -8,8 +8,11 @@ mod arc_log;
 mod case;
 mod generate;
 mod judge;
+mod known;
 mod play;
 mod random;
+#[cfg(test)]
+mod rehearsal;
 mod shrink;
 
 use std::time::{Duration, Instant};
@@ -18,11 +21,13 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::model::autoscaling::Controller;
 use harness::model::{Capability, Check, Claim, OwnArc, Profile, WallClock};
-use harness::{Context, Scenario, Unmet};
+use harness::{Context, Scenario, Unmet, expect};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use case::Case;
 use judge::Disagreement;
+use known::{CRASH, KNOWN};
 use play::{Played, Stage, TARGETS};
 
 pub(crate) const DIFFERENTIAL: Scenario = Scenario {
@@ -87,6 +92,7 @@ async fn differential(context: Context, zone: &str) -> anyhow::Result<()> {
     let (seed, count) = (context.seed(), context.cases().unwrap_or(CASES));
     let zone = TimeZone::get(zone).with_context(|| format!("find the zone {zone}"))?;
     let mut stage = Stage::set(&context, Controller::in_zone(zone.clone())).await?;
+    known_defects(&mut stage, generate::moments(seed, &zone, 0)[0]).await?;
     let (mut cases, mut reconciles, mut stale) = (0_usize, 0_usize, 0_usize);
     let mut found: Vec<Played> = Vec::new();
     while cases < count && found.is_empty() {
@@ -103,7 +109,9 @@ async fn differential(context: Context, zone: &str) -> anyhow::Result<()> {
     context.measure("random cases took", began.elapsed().as_secs_f64(), "s");
     let count = found.len();
     let Some(first) = found.into_iter().next() else {
-        return Ok(());
+        let case = CRASH.case(cases, play::flavour(0), generate::moments(seed, &zone, 0)[0]);
+        let crashed = stage.crash(case, "nil pointer dereference").await;
+        return crashed.context(CRASH.what);
     };
     let number = first.case.number;
     let as_found = first.disagreement.as_ref().context("it disagrees")?;
@@ -113,13 +121,24 @@ async fn differential(context: Context, zone: &str) -> anyhow::Result<()> {
     ));
     let (case, disagreement) = shrunk(&mut stage, first).await?;
     let told = told(&case, &disagreement)?;
-    Err(anyhow::Error::from(Unmet {
-        awaited: format!("the oracle's {}", disagreement.oracle),
-        seen: format!("ARC's {}", disagreement.arc),
-    })
-    .context(format!(
+    Err(anyhow::Error::from(disagreement.unmet()).context(format!(
         "{count} of {cases} random cases of seed {seed} disagree; case {number}, made as simple as it could be:\n{told}"
     )))
+}
+
+/// Every known defect of ARC is still there, and the oracle has it too.
+async fn known_defects(stage: &mut Stage<'_>, from: Timestamp) -> anyhow::Result<()> {
+    let cases = KNOWN.iter().enumerate();
+    let cases = cases.map(|(index, known)| known.case(index, play::flavour(index), from));
+    let played = stage.play(cases.collect()).await?;
+    for (known, played) in KNOWN.iter().zip(played) {
+        if let Some(disagreement) = played.disagreement {
+            return Err(disagreement.unmet()).context(known.what);
+        }
+        let shown = played.last.as_ref().is_some_and(known.shows);
+        expect(known.what, shown, format!("{:?}", played.last))?;
+    }
+    Ok(())
 }
 
 /// The cases of a batch, which share a clock.
@@ -158,6 +177,15 @@ async fn shrunk(stage: &mut Stage<'_>, found: Played) -> anyhow::Result<(Case, D
         }
     }
     Ok(best)
+}
+
+impl Disagreement {
+    fn unmet(&self) -> Unmet {
+        Unmet {
+            awaited: format!("the oracle's {}", self.oracle),
+            seen: format!("ARC's {}", self.arc),
+        }
+    }
 }
 
 /// The manifest, then what happens at each moment.

@@ -139,3 +139,79 @@ fn time(value: &Value) -> Option<Timestamp> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reconciles(lines: &[&str]) -> Vec<Reconcile> {
+        let mut log = ArcLog::default();
+        lines.iter().filter_map(|line| log.read(line)).collect()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("the time is well-formed")
+    }
+
+    #[test]
+    fn a_reconcile_is_read_from_its_lines() {
+        let read = reconciles(&[
+            r#"{"severity":"debug","ts":"2031-09-13T06:00:00Z","logger":"horizontalrunnerautoscaler","message":"Checking scheduled override","horizontalrunnerautoscaler":"e2e/case-1","now":"2031-09-13T06:00:00Z","startTime":"2029-09-12 06:05:33 +0000 UTC"}"#,
+            r#"{"severity":"debug","ts":"2031-09-13T06:00:00Z","logger":"horizontalrunnerautoscaler","message":"Checking scheduled override","horizontalrunnerautoscaler":"e2e/case-1","now":"2031-09-13T06:00:00Z","startTime":"2029-09-12 06:05:33 +0000 UTC"}"#,
+            r#"{"severity":"info","ts":"2031-09-13T06:00:00Z","logger":"runner","message":"Created runner","runner":"e2e/pool-1"}"#,
+            r#"{"severity":"debug","ts":"2031-09-13T06:00:01Z","logger":"horizontalrunnerautoscaler","message":"Suggested desired replicas of -4 by PercentageRunnersBusy","replicas_desired_before":1,"replicas_desired":-4,"num_runners":60,"num_runners_registered":1,"num_runners_busy":0,"num_terminating_busy":2,"namespace":"e2e","horizontal_runner_autoscaler":"case-1"}"#,
+            r#"{"severity":"debug","ts":"2031-09-13T06:00:01Z","logger":"horizontalrunnerautoscaler","message":"Suggested desired replicas of 3 by TotalNumberOfQueuedAndInProgressWorkflowRuns","workflow_runs_completed":2,"namespace":"e2e","horizontal_runner_autoscaler":"case-1"}"#,
+            r#"{"severity":"debug","ts":"2031-09-13T02:00:01-04:00","logger":"horizontalrunnerautoscaler","message":"Calculated desired replicas of 4","horizontalrunnerautoscaler":"e2e/case-1","suggested":3,"reserved":1,"min":1,"max":4,"last_scale_up_time":"2031-09-13 06:00:00 +0000 UTC","scale_down_delay_until":"2031-09-13T06:00:25Z"}"#,
+        ]);
+
+        let expected = Reconcile {
+            autoscaler: "case-1".to_owned(),
+            checked_at: Some(at("2031-09-13T06:00:00Z")),
+            ended_at: at("2031-09-13T06:00:01Z"),
+            percentage: Some(Percentage {
+                before: 1,
+                suggested: -4,
+                runners: 60,
+                registered: 1,
+                busy: 0,
+                terminating: 2,
+            }),
+            runs: Some(3),
+            end: End::Calculated {
+                desired: 4,
+                suggested: 3,
+                reserved: 1,
+                min: 1,
+                held_until: Some(at("2031-09-13T06:00:25Z")),
+            },
+        };
+        assert_eq!(read, [expected]);
+    }
+
+    #[test]
+    fn a_reconcile_that_fails_ends_with_its_error_and_the_next_begins_with_nothing_of_it() {
+        let read = reconciles(&[
+            r#"{"severity":"debug","ts":"2031-09-13T06:00:00Z","message":"Checking scheduled override","horizontalrunnerautoscaler":"e2e/case-2","now":"2031-09-13T06:00:00Z"}"#,
+            r#"{"severity":"error","ts":"2031-09-13T06:00:00Z","message":"Could not compute min replicas","horizontalrunnerautoscaler":"e2e/case-2","error":"override's duration"}"#,
+            r#"{"severity":"error","ts":"2031-09-13T06:00:00Z","message":"Reconciler error","controller":"horizontalrunnerautoscaler-controller","name":"case-2","error":"override's duration"}"#,
+            "not JSON",
+            r#"{"severity":"error","ts":"2031-09-13T06:00:02Z","message":"Could not compute replicas","horizontalrunnerautoscaler":"e2e/case-3","error":"too many"}"#,
+        ]);
+
+        let ends: Vec<_> = read
+            .iter()
+            .map(|reconcile| (reconcile.autoscaler.as_str(), reconcile.checked_at.is_some(), &reconcile.end))
+            .collect();
+        let failed = |at_the_minimum, error: &str| End::Failed {
+            at_the_minimum,
+            error: error.to_owned(),
+        };
+        assert_eq!(
+            ends,
+            [
+                ("case-2", true, &failed(true, "override's duration")),
+                ("case-3", false, &failed(false, "too many")),
+            ]
+        );
+    }
+}

@@ -34,7 +34,8 @@ pub(super) const RESTLESS: usize = 16;
 
 /// The times of a batch of cases, which share a clock.
 pub(super) fn moments(seed: u64, zone: &TimeZone, batch: usize) -> Vec<Timestamp> {
-    let mut random = Random::of(seed, "moments", batch);
+    let purpose = format!("moments in {}", zone.iana_name().unwrap_or_default());
+    let mut random = Random::of(seed, &purpose, batch);
     let mut second = BEGIN + random.below(SPAN);
     if random.percent(70)
         && let Ok(time) = Timestamp::from_second(second)
@@ -55,8 +56,9 @@ pub(super) fn moments(seed: u64, zone: &TimeZone, batch: usize) -> Vec<Timestamp
 
 /// The case of this number, at these times.
 pub(super) fn case(seed: u64, number: usize, flavour: Flavour, times: &[Timestamp], zone: &TimeZone) -> Case {
+    let purpose = format!("case in {}", zone.iana_name().unwrap_or_default());
     for attempt in 0.. {
-        let mut random = Random::of(seed, "case", number + attempt * 1_000_003);
+        let mut random = Random::of(seed, &purpose, number + attempt * 1_000_003);
         if let Some(case) = draw(&mut random, number, flavour, times, zone) {
             return case;
         }

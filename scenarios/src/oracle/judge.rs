@@ -69,6 +69,8 @@ pub(super) struct Judge {
     rests: bool,
     /// Reconciles that only a cache behind the times explains.
     pub(super) stale: usize,
+    /// What the last reconcile came to.
+    pub(super) last: Option<Result<Outcome, ReconcileError>>,
 }
 
 /// One possibility of what a reconcile began with, and what the oracle makes of it.
@@ -105,6 +107,7 @@ impl Judge {
             reconciles: 0,
             rests: false,
             stale: 0,
+            last: None,
         }
     }
 
@@ -242,7 +245,7 @@ impl Judge {
     fn target_after(&self, outcome: &Outcome) -> Target {
         Target {
             replicas: outcome.target.replicas.or(self.target.replicas),
-            effective_time: outcome.target.effective_time.or(self.target.effective_time),
+            effective_time: outcome.target.effective_time.after(self.target.effective_time),
         }
     }
 
@@ -250,6 +253,7 @@ impl Judge {
     fn take(&mut self, possibility: &Possibility, written: &mut Written) {
         self.reconciles += 1;
         self.rests = possibility.current;
+        self.last = Some(possibility.result.clone());
         let Ok(outcome) = &possibility.result else { return };
         let target = self.target_after(outcome);
         if target != self.target {
@@ -374,7 +378,7 @@ fn agrees_with_metrics(
 }
 
 /// What ARC says of this error, in its own words.
-fn words(error: &ReconcileError) -> Vec<&str> {
+pub(super) fn words(error: &ReconcileError) -> Vec<&str> {
     match error {
         ReconcileError::OverrideTooLong { .. } => vec!["override's duration"],
         ReconcileError::OverlappingOccurrences { .. } => vec!["number of active overrides"],

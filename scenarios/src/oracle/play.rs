@@ -16,7 +16,7 @@ use harness::Context;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::model::Scope;
-use harness::model::autoscaling::{Controller, Status};
+use harness::model::autoscaling::{Controller, Outcome, ReconcileError, Status};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher;
@@ -40,6 +40,12 @@ const REST_WITHIN: Duration = Duration::from_secs(90);
 
 /// Without any news for so long, nothing more will come.
 const STALLED: Duration = Duration::from_secs(8);
+
+/// A reconcile takes milliseconds.
+const CRASHES_WITHIN: Duration = Duration::from_secs(20);
+
+/// So many lines hold a Go program's panic.
+const LAST_WORDS: usize = 60;
 
 /// The label by which a target finds its Runners.
 const LABEL: &str = "differential";
@@ -67,6 +73,8 @@ pub(super) struct Played {
     pub(super) case: Case,
     pub(super) reconciles: usize,
     pub(super) stale: usize,
+    /// What its last reconcile came to.
+    pub(super) last: Option<Result<Outcome, ReconcileError>>,
     pub(super) disagreement: Option<Disagreement>,
 }
 
@@ -248,6 +256,27 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Plays a case at which the manager must end with these words; it is not started again.
+    pub(super) async fn crash(&mut self, case: Case, words: &str) -> anyhow::Result<()> {
+        let managers = self.context.managers();
+        let manager = managers.first().context("the scenario has an ARC of its own")?;
+        let free = (0..TARGETS).find(|target| flavour(*target) == case.flavour);
+        let mut playing = self.prepare(free.context("there is a target for it")?, case).await?;
+        self.context.clock()?.replay(playing.judge.case().moments[0].at)?;
+        self.drive(&mut playing, 0).await?;
+        let ended = eventually("the manager's end", CRASHES_WITHIN, || async {
+            match manager.exited() {
+                Some(_) if manager.tail(LAST_WORDS).contains(words) => Seen::Yes(()),
+                Some(_) => Seen::NotYet(manager.tail(LAST_WORDS)),
+                None => Seen::NotYet("it runs".to_owned()),
+            }
+        })
+        .await;
+        // Its end is no fault of the run's: it was wanted.
+        self.context.kill_manager(0).await;
+        Ok(ended?)
+    }
+
     async fn drive(&self, p: &mut Playing, moment: usize) -> anyhow::Result<()> {
         p.judge.begin(moment);
         let case = p.judge.case().clone();
@@ -422,6 +451,7 @@ impl Playing {
             case: self.judge.case().clone(),
             reconciles: self.compared,
             stale: self.judge.stale,
+            last: self.judge.last,
             disagreement: self.disagreement,
         }
     }

@@ -54,6 +54,11 @@ pub(super) fn simpler(case: &Case) -> Vec<Case> {
         }
     }
     for moment in 0..=last {
+        for path in paths_of(&case.moments[moment].spec, "") {
+            add(&|case| remove(&mut case.moments[moment].spec, &path));
+        }
+    }
+    for moment in 0..=last {
         add(&|case| case.moments[moment].load.busy = 0);
         add(&|case| case.moments[moment].load.busy /= 2);
         for run in 0..case.moments[moment].load.runs.len() {

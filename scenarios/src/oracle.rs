@@ -31,12 +31,14 @@ use known::{CRASH, KNOWN};
 use play::{Played, Stage, TARGETS};
 
 pub(crate) const DIFFERENTIAL: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "oracle::differential".into(),
         claim: "of random autoscalers under random loads and jumps of the clock ARC computes, writes and refuses in every reconcile what the \
                 oracle gives"
             .into(),
         ..in_zone(UTC)
+    }
     },
     run: |context| differential(context, UTC).boxed(),
 };

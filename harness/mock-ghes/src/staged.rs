@@ -79,6 +79,9 @@ mod tests {
         let second = staged.get("GET", "/runners", "");
         staged.clear();
 
-        assert_eq!((second, staged.get("GET", "/runners", "")), (Some(json!(2)), None));
+        assert_eq!(
+            (second, staged.get("GET", "/runners", "")),
+            (Some(json!(2)), None)
+        );
     }
 }

@@ -354,6 +354,12 @@ async fn a_staged_answer_is_given_until_it_is_taken_back_and_the_ledger_marks_it
 
     assert_eq!(staged, list);
     assert_eq!(own["total_count"], 0);
-    let marked: Vec<bool> = ghes.hand.ledger().recent().iter().map(|record| record.staged).collect();
+    let marked: Vec<bool> = ghes
+        .hand
+        .ledger()
+        .recent()
+        .iter()
+        .map(|record| record.staged)
+        .collect();
     assert_eq!(marked, [true, false]);
 }

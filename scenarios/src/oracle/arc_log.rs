@@ -200,7 +200,13 @@ mod tests {
 
         let ends: Vec<_> = read
             .iter()
-            .map(|reconcile| (reconcile.autoscaler.as_str(), reconcile.checked_at.is_some(), &reconcile.end))
+            .map(|reconcile| {
+                (
+                    reconcile.autoscaler.as_str(),
+                    reconcile.checked_at.is_some(),
+                    &reconcile.end,
+                )
+            })
             .collect();
         let failed = |at_the_minimum, error: &str| End::Failed {
             at_the_minimum,

@@ -161,7 +161,11 @@ impl Case {
 
     /// The names of the target's Runners.
     pub(super) fn own(&self, autoscaler: &str) -> Vec<String> {
-        let refused = self.refused.iter().enumerate().filter(|(_, refused)| refused.runner);
+        let refused = self
+            .refused
+            .iter()
+            .enumerate()
+            .filter(|(_, refused)| refused.runner);
         let refused = refused.map(|(i, _)| Case::refused_name(autoscaler, i));
         (0..POOL).map(pool_runner).chain(refused).collect()
     }
@@ -205,7 +209,9 @@ impl Case {
         }
         let metrics = spec["metrics"].as_array().into_iter().flatten();
         let mut of_runs = metrics.filter(|metric| metric["type"] == RUNS);
-        let names = of_runs.next().and_then(|metric| metric["repositoryNames"].as_array());
+        let names = of_runs
+            .next()
+            .and_then(|metric| metric["repositoryNames"].as_array());
         let names = names.into_iter().flatten().filter_map(Value::as_str);
         names.map(str::to_owned).collect()
     }

@@ -12,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::case::{
-    Case, Flavour, LABELS, Load, Moment, PERCENTAGE, POOL, REPOSITORIES, RUNS, Refused, WorkflowJob, WorkflowRun,
+    Case, Flavour, LABELS, Load, Moment, PERCENTAGE, POOL, REPOSITORIES, RUNS, Refused, WorkflowJob,
+    WorkflowRun,
 };
 use super::random::Random;
 
@@ -48,7 +49,18 @@ pub(super) fn moments(seed: u64, zone: &TimeZone, batch: usize) -> Vec<Timestamp
     let mut times = Vec::new();
     for _ in 0..MOMENTS {
         times.extend(Timestamp::from_second(second));
-        let jump = random.pick(&[20, MINUTE, 5 * MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, 3 * DAY, 7 * DAY, 31 * DAY]);
+        let jump = random.pick(&[
+            20,
+            MINUTE,
+            5 * MINUTE,
+            10 * MINUTE,
+            HOUR,
+            6 * HOUR,
+            DAY,
+            3 * DAY,
+            7 * DAY,
+            31 * DAY,
+        ]);
         second += jump + random.below(20);
     }
     times
@@ -67,7 +79,13 @@ pub(super) fn case(seed: u64, number: usize, flavour: Flavour, times: &[Timestam
 }
 
 /// Draws a case; none if it would crash the manager or never come to rest.
-fn draw(random: &mut Random, number: usize, flavour: Flavour, times: &[Timestamp], zone: &TimeZone) -> Option<Case> {
+fn draw(
+    random: &mut Random,
+    number: usize,
+    flavour: Flavour,
+    times: &[Timestamp],
+    zone: &TimeZone,
+) -> Option<Case> {
     let replicas = random
         .percent(92)
         .then(|| random.pick(&[0, 1, 1, 2, 2, 3, 4, 5, 8, 10, 16, 50, 90, 100]));
@@ -94,7 +112,11 @@ fn draw(random: &mut Random, number: usize, flavour: Flavour, times: &[Timestamp
             at: *at,
             spec: spec.clone(),
             edited,
-            load: load(random, expected.replicas.unwrap_or(1), i64::try_from(number * 100 + index * 10).ok()?),
+            load: load(
+                random,
+                expected.replicas.unwrap_or(1),
+                i64::try_from(number * 100 + index * 10).ok()?,
+            ),
         });
         expected.settle(&case, index)?;
     }
@@ -135,7 +157,11 @@ impl Expected {
 }
 
 fn refused(random: &mut Random) -> Vec<Refused> {
-    let count = if random.percent(12) { random.between(1, 3) } else { 0 };
+    let count = if random.percent(12) {
+        random.between(1, 3)
+    } else {
+        0
+    };
     (0..count)
         .map(|_| Refused {
             runner: random.percent(60),
@@ -189,13 +215,15 @@ fn edit(random: &mut Random, spec: &mut Value, at: Timestamp) {
 
 fn reservations(random: &mut Random, near: Timestamp) -> Value {
     let count = random.between(1, 4);
+    // ARC's webhook server gives each a time; a person may leave it out.
+    let dated = if random.percent(75) { 95 } else { 0 };
     let reservation = |_| {
         let expires = random.pick(&[-300, -2, 0, 1, 2, 4, 8, 60, 300, 3_600]) + random.below(3);
         let mut reservation = json!({
             "replicas": random.pick(&[1, 1, 1, 2, 5, -1]),
             "expirationTime": later(near, expires).to_string(),
         });
-        if random.percent(90) {
+        if random.percent(dated) {
             reservation["effectiveTime"] = json!(later(near, -random.below(600)).to_string());
         }
         reservation
@@ -232,7 +260,8 @@ fn percentage(random: &mut Random) -> Value {
         metric["scaleUpFactor"] = json!(if random.percent(12) { odd } else { usual });
     }
     if random.percent(50) {
-        metric["scaleDownFactor"] = json!(random.pick(&["0.5", "0.7", "0.58", "0.9", "0.1", "0", "1e-9", "-0.5"]));
+        metric["scaleDownFactor"] =
+            json!(random.pick(&["0.5", "0.7", "0.58", "0.9", "0.1", "0", "1e-9", "-0.5"]));
     }
     for (adjustment, factor) in [
         ("scaleUpAdjustment", "scaleUpFactor"),
@@ -253,7 +282,9 @@ fn percentage(random: &mut Random) -> Value {
 fn of_runs(random: &mut Random) -> Value {
     let mut metric = json!({ "type": RUNS });
     if random.percent(85) {
-        let names: Vec<&str> = (0..random.between(1, 3)).map(|_| random.pick(&REPOSITORIES)).collect();
+        let names: Vec<&str> = (0..random.between(1, 3))
+            .map(|_| random.pick(&REPOSITORIES))
+            .collect();
         metric["repositoryNames"] = json!(names);
     }
     metric
@@ -280,7 +311,11 @@ fn scheduled_override(random: &mut Random, times: &[Timestamp], zone: &TimeZone)
         _ => random.below(period * 11 / 10) / 900 * 900 + 900,
     };
     let boundary = near + random.pick(&[-HOUR, -2, 0, 1, 2, 3, 4, 6, 20, MINUTE, HOUR]);
-    let mut start = if random.percent(50) { boundary } else { boundary - length };
+    let mut start = if random.percent(50) {
+        boundary
+    } else {
+        boundary - length
+    };
     start -= match frequency {
         "Daily" => random.below(900) * DAY,
         "Weekly" => random.below(200) * 7 * DAY,
@@ -313,7 +348,9 @@ fn snapped(random: &mut Random, start: i64, zone: &TimeZone) -> i64 {
         0..=1 => local.start_of_day(),
         2..=3 => local.round(jiff::Unit::Hour),
         4 => local.last_of_month(),
-        5 => jiff::civil::date(2024, 2, 29).at(random.pick(&[0, 2, 12]), 30, 0, 0).to_zoned(zone.clone()),
+        5 => jiff::civil::date(2024, 2, 29)
+            .at(random.pick(&[0, 2, 12]), 30, 0, 0)
+            .to_zoned(zone.clone()),
         _ => return start,
     };
     snapped.map_or(start, |snapped| snapped.timestamp().as_second())
@@ -338,7 +375,14 @@ fn load(random: &mut Random, replicas: i64, first_run: i64) -> Load {
 
 fn run(random: &mut Random, id: i64) -> WorkflowRun {
     let jobs = (0..random.below(5)).map(|_| WorkflowJob {
-        status: random.pick(&["queued", "queued", "in_progress", "in_progress", "completed", "waiting"]),
+        status: random.pick(&[
+            "queued",
+            "queued",
+            "in_progress",
+            "in_progress",
+            "completed",
+            "waiting",
+        ]),
         labels: labels(random),
     });
     let jobs = jobs.collect();
@@ -360,7 +404,8 @@ fn labels(random: &mut Random) -> Vec<&'static str> {
 }
 
 fn later(time: Timestamp, seconds: i64) -> Timestamp {
-    time.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(time)
+    time.saturating_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(time)
 }
 
 fn second(second: i64) -> Timestamp {
@@ -406,8 +451,17 @@ mod tests {
             for moment in &case.moments {
                 let spec = moment.spec.to_string();
                 for word in [
-                    "Daily", "Weekly", "Monthly", "Yearly", "untilTime", "capacityReservations", PERCENTAGE, RUNS, "Nonsense",
-                    "scaleUpAdjustment", "scaleDownAdjustment",
+                    "Daily",
+                    "Weekly",
+                    "Monthly",
+                    "Yearly",
+                    "untilTime",
+                    "capacityReservations",
+                    PERCENTAGE,
+                    RUNS,
+                    "Nonsense",
+                    "scaleUpAdjustment",
+                    "scaleDownAdjustment",
                 ] {
                     if spec.contains(word) {
                         found.insert(word);

@@ -188,7 +188,11 @@ impl Judge {
         // A retry of a failed reconcile may fall between the inputs of two moments.
         let moments = self.moment.saturating_sub(1)..=self.moment;
         let mut possibilities = Vec::new();
-        for (spec_of, load_of) in moments.clone().rev().flat_map(|spec| moments.clone().rev().map(move |load| (spec, load))) {
+        for (spec_of, load_of) in moments
+            .clone()
+            .rev()
+            .flat_map(|spec| moments.clone().rev().map(move |load| (spec, load)))
+        {
             let spec = self.case.spec(spec_of)?;
             for replicas in std::iter::once(&self.target.replicas).chain(self.earlier.iter().rev()) {
                 let before = reconcile.percentage.map(|percentage| percentage.before);
@@ -220,7 +224,12 @@ impl Judge {
     }
 
     /// Whether status and target were written as they should; `None`: something has not been seen yet.
-    fn agrees_with_writes(&self, possibility: &Possibility, reconcile: &Reconcile, written: &Written) -> Option<bool> {
+    fn agrees_with_writes(
+        &self,
+        possibility: &Possibility,
+        reconcile: &Reconcile,
+        written: &Written,
+    ) -> Option<bool> {
         let Ok(outcome) = &possibility.result else {
             return Some(true);
         };
@@ -264,7 +273,10 @@ impl Judge {
         if outcome.status != self.status {
             self.rests = false;
             // As it was written, with ARC's own reading of the clock.
-            self.status = written.statuses.pop_front().unwrap_or_else(|| outcome.status.clone());
+            self.status = written
+                .statuses
+                .pop_front()
+                .unwrap_or_else(|| outcome.status.clone());
         }
     }
 
@@ -274,7 +286,10 @@ impl Judge {
             Ok(outcome) => format!(
                 "at {} of {} replicas {} ({}); target {}; status {:?}",
                 possibility.now,
-                possibility.observed.replicas.map_or_else(|| "no".to_owned(), |replicas| replicas.to_string()),
+                possibility
+                    .observed
+                    .replicas
+                    .map_or_else(|| "no".to_owned(), |replicas| replicas.to_string()),
                 outcome.desired,
                 outcome.reason.text(&self.controller.zone),
                 self.target_after(outcome).told(),
@@ -302,7 +317,9 @@ impl Judge {
 
 impl Target {
     fn told(&self) -> String {
-        let replicas = self.replicas.map_or_else(|| "none".to_owned(), |replicas| replicas.to_string());
+        let replicas = self
+            .replicas
+            .map_or_else(|| "none".to_owned(), |replicas| replicas.to_string());
         match self.effective_time {
             Some(time) => format!("replicas {replicas}, effectiveTime {time}"),
             None => format!("replicas {replicas}"),
@@ -320,8 +337,15 @@ impl Written {
 /// Whether a reconcile's lines say what this possibility would.
 fn agrees_with_log(possibility: &Possibility, reconcile: &Reconcile, case: &Case, autoscaler: &str) -> bool {
     let outcome = match (&possibility.result, &reconcile.end) {
-        (Err(error), End::Failed { at_the_minimum, error: text }) => {
-            return *at_the_minimum != error.is_told_by_event() && words(error).iter().all(|word| text.contains(word));
+        (
+            Err(error),
+            End::Failed {
+                at_the_minimum,
+                error: text,
+            },
+        ) => {
+            return *at_the_minimum != error.is_told_by_event()
+                && words(error).iter().all(|word| text.contains(word));
         }
         (Ok(outcome), End::Calculated { .. }) => outcome,
         _ => return false,
@@ -363,16 +387,20 @@ fn agrees_with_metrics(
     };
     match outcome.reason.suggestion {
         Suggestion::NoMetric => reconcile.percentage.is_none() && reconcile.runs.is_none(),
-        Suggestion::PercentageRunnersBusy { before, suggested, .. } => {
+        Suggestion::PercentageRunnersBusy {
+            before, suggested, ..
+        } => {
             reconcile.runs.is_none()
-                && reconcile
-                    .percentage
-                    .is_some_and(|seen| counted(&seen) && seen.before == before && seen.suggested == suggested)
+                && reconcile.percentage.is_some_and(|seen| {
+                    counted(&seen) && seen.before == before && seen.suggested == suggested
+                })
         }
         Suggestion::WorkflowRuns { suggested, fallback } => {
             reconcile.runs == Some(suggested)
                 && reconcile.percentage.is_some() == fallback
-                && reconcile.percentage.is_none_or(|seen| counted(&seen) && seen.suggested <= 0)
+                && reconcile
+                    .percentage
+                    .is_none_or(|seen| counted(&seen) && seen.suggested <= 0)
         }
     }
 }
@@ -400,5 +428,6 @@ pub(super) fn words(error: &ReconcileError) -> Vec<&str> {
 }
 
 fn later(time: Timestamp, seconds: i64) -> Timestamp {
-    time.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(time)
+    time.saturating_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(time)
 }

@@ -104,8 +104,13 @@ impl<'a> Stage<'a> {
         let managers = context.managers();
         let manager = managers.first().context("the scenario has an ARC of its own")?;
         let inbox = Inbox::default();
-        let kinds = [resources::horizontal_runner_autoscaler(), resources::runner_deployment()];
-        let watches = kinds.iter().map(|kind| watch(context.objects(kind), inbox.clone()));
+        let kinds = [
+            resources::horizontal_runner_autoscaler(),
+            resources::runner_deployment(),
+        ];
+        let watches = kinds
+            .iter()
+            .map(|kind| watch(context.objects(kind), inbox.clone()));
         let stage = Stage {
             context,
             controller,
@@ -118,7 +123,9 @@ impl<'a> Stage<'a> {
         let pool = (0..POOL).map(|index| runner(&pool_runner(index), "pool"));
         stage.create(&resources::runner(), pool.collect()).await?;
         let targets = (0..TARGETS).map(target);
-        stage.create(&resources::runner_deployment(), targets.collect()).await?;
+        stage
+            .create(&resources::runner_deployment(), targets.collect())
+            .await?;
         stage.freeze().await?;
         Ok(stage)
     }
@@ -142,9 +149,12 @@ impl<'a> Stage<'a> {
         let sets = self.context.objects(&resources::runner_replica_set());
         let names = eventually("a replica set of each target", REST_WITHIN, || async {
             match sets.list(&ListParams::default()).await {
-                Ok(list) if list.items.len() == TARGETS => {
-                    Seen::Yes(list.items.iter().map(kube::ResourceExt::name_any).collect::<Vec<_>>())
-                }
+                Ok(list) if list.items.len() == TARGETS => Seen::Yes(
+                    list.items
+                        .iter()
+                        .map(kube::ResourceExt::name_any)
+                        .collect::<Vec<_>>(),
+                ),
                 Ok(list) => Seen::NotYet(list.items.len().to_string()),
                 Err(error) => Seen::NotYet(error.to_string()),
             }
@@ -181,13 +191,18 @@ impl<'a> Stage<'a> {
         self.played += 1;
         let autoscaler = format!("case-{}", self.played);
         let own_until = self
-            .patch_target(target, &json!({ "replicas": case.replicas, "effectiveTime": null }))
+            .patch_target(
+                target,
+                &json!({ "replicas": case.replicas, "effectiveTime": null }),
+            )
             .await?;
         for (index, refused) in case.refused.iter().enumerate() {
             let name = Case::refused_name(&autoscaler, index);
             let pods: Api<Pod> = Api::namespaced(self.context.client().clone(), self.context.namespace());
             let pod = serde_json::from_value(refused_pod(&name, target))?;
-            pods.create(&PostParams::default(), &pod).await.context("create a pod")?;
+            pods.create(&PostParams::default(), &pod)
+                .await
+                .context("create a pod")?;
             if refused.runner {
                 let runner = runner(&name, &target_name(target));
                 self.create(&resources::runner(), vec![runner]).await?;
@@ -222,7 +237,9 @@ impl<'a> Stage<'a> {
         let patch = json!({ "spec": spec });
         let targets = self.context.objects(&resources::runner_deployment());
         let name = target_name(target);
-        let patched = targets.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await;
+        let patched = targets
+            .patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await;
         version(&patched.with_context(|| format!("patch the target {name}"))?)
     }
 
@@ -230,14 +247,20 @@ impl<'a> Stage<'a> {
     async fn moment(&mut self, playing: &mut [Playing], at: jiff::Timestamp) -> anyhow::Result<()> {
         self.context.clock()?.replay(at)?;
         let stage: &Stage<'_> = self;
-        let driven = playing.iter_mut().filter(|p| p.disagreement.is_none()).map(|p| async move {
-            match p.judge.case().moments.iter().position(|moment| moment.at == at) {
-                Some(moment) => stage.drive(p, moment).await,
-                None => Ok(()),
-            }
-        });
+        let driven = playing
+            .iter_mut()
+            .filter(|p| p.disagreement.is_none())
+            .map(|p| async move {
+                match p.judge.case().moments.iter().position(|moment| moment.at == at) {
+                    Some(moment) => stage.drive(p, moment).await,
+                    None => Ok(()),
+                }
+            });
         let driven: Vec<_> = driven.collect();
-        let _driven: Vec<()> = futures::stream::iter(driven).buffer_unordered(AT_A_TIME).try_collect().await?;
+        let _driven: Vec<()> = futures::stream::iter(driven)
+            .buffer_unordered(AT_A_TIME)
+            .try_collect()
+            .await?;
         let mut news = Instant::now();
         eventually("every autoscaler at rest", REST_WITHIN, || {
             if self.look(playing, false) {
@@ -245,7 +268,11 @@ impl<'a> Stage<'a> {
             }
             let restless = playing.iter().filter(|p| !p.is_done()).count();
             let over = restless == 0 || news.elapsed() > STALLED;
-            let seen = if over { Seen::Yes(()) } else { Seen::NotYet(format!("{restless} are not")) };
+            let seen = if over {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{restless} are not"))
+            };
             async move { seen }
         })
         .await?;
@@ -261,7 +288,9 @@ impl<'a> Stage<'a> {
         let managers = self.context.managers();
         let manager = managers.first().context("the scenario has an ARC of its own")?;
         let free = (0..TARGETS).find(|target| flavour(*target) == case.flavour);
-        let mut playing = self.prepare(free.context("there is a target for it")?, case).await?;
+        let mut playing = self
+            .prepare(free.context("there is a target for it")?, case)
+            .await?;
         self.context.clock()?.replay(playing.judge.case().moments[0].at)?;
         self.drive(&mut playing, 0).await?;
         let ended = eventually("the manager's end", CRASHES_WITHIN, || async {
@@ -283,7 +312,9 @@ impl<'a> Stage<'a> {
         self.answer(&case, moment, p);
         let now = &case.moments[moment];
         if let Some(replicas) = now.edited {
-            p.own_until = self.patch_target(p.target, &json!({ "replicas": replicas })).await?;
+            p.own_until = self
+                .patch_target(p.target, &json!({ "replicas": replicas }))
+                .await?;
             p.seen.replicas = Some(replicas);
         }
         if moment == 0 {
@@ -322,9 +353,18 @@ impl<'a> Stage<'a> {
         );
         for repository in REPOSITORIES {
             let owner = company(p.target);
-            let runs = Scope::Repository { owner, name: repository.to_owned() };
+            let runs = Scope::Repository {
+                owner,
+                name: repository.to_owned(),
+            };
             let path = format!("/api/v3/{runs}/actions/runs");
-            let of_repository = || case.moments[moment].load.runs.iter().filter(|run| run.repository == repository);
+            let of_repository = || {
+                case.moments[moment]
+                    .load
+                    .runs
+                    .iter()
+                    .filter(|run| run.repository == repository)
+            };
             // ARC asks for two statuses, and looks at each run's own: a run may have gone on meanwhile.
             let listed = |queued: bool| {
                 let runs: Vec<Value> = of_repository()
@@ -382,10 +422,13 @@ impl<'a> Stage<'a> {
         let pods: Api<Pod> = Api::namespaced(self.context.client().clone(), self.context.namespace());
         let runners = self.context.objects(&resources::runner());
         for p in playing.iter().filter(|p| p.begun) {
-            autoscalers.delete(&p.autoscaler, &DeleteParams::default()).await?;
+            autoscalers
+                .delete(&p.autoscaler, &DeleteParams::default())
+                .await?;
             for (index, refused) in p.judge.case().refused.iter().enumerate() {
                 let name = Case::refused_name(&p.autoscaler, index);
-                pods.delete(&name, &DeleteParams::default().grace_period(0)).await?;
+                pods.delete(&name, &DeleteParams::default().grace_period(0))
+                    .await?;
                 if refused.runner {
                     runners.delete(&name, &DeleteParams::default()).await?;
                 }
@@ -430,7 +473,9 @@ impl Playing {
     /// Judges what can be judged.
     fn advance(&mut self, late: bool) {
         while self.disagreement.is_none() && self.judge.reconciles <= 4 * RESTLESS {
-            let Some(reconcile) = self.reconciles.first() else { break };
+            let Some(reconcile) = self.reconciles.first() else {
+                break;
+            };
             match self.judge.judge(reconcile, &mut self.written, late) {
                 Judged::Open => break,
                 Judged::Agreed => {
@@ -443,7 +488,9 @@ impl Playing {
     }
 
     fn is_done(&self) -> bool {
-        !self.begun || self.disagreement.is_some() || self.reconciles.is_empty() && self.judge.rests(&self.written)
+        !self.begun
+            || self.disagreement.is_some()
+            || self.reconciles.is_empty() && self.judge.rests(&self.written)
     }
 
     fn over(self) -> Played {
@@ -549,8 +596,12 @@ fn changes(from: &Value, to: &Value) -> Value {
 }
 
 fn version(object: &DynamicObject) -> anyhow::Result<u64> {
-    let version = object.resource_version().context("a stored object has a version")?;
-    version.parse().with_context(|| format!("read the version {version}"))
+    let version = object
+        .resource_version()
+        .context("a stored object has a version")?;
+    version
+        .parse()
+        .with_context(|| format!("read the version {version}"))
 }
 
 /// Puts every version of these objects into the inbox.

@@ -27,11 +27,25 @@ pub(super) fn simpler(case: &Case) -> Vec<Case> {
     add(&|case| case.refused.clear());
     add(&|case| {
         let first = case.moments[0].spec.clone();
-        case.moments.iter_mut().for_each(|moment| moment.spec = first.clone());
+        case.moments
+            .iter_mut()
+            .for_each(|moment| moment.spec = first.clone());
     });
-    add(&|case| case.moments.iter_mut().for_each(|moment| moment.load = Load::default()));
-    add(&|case| case.moments.iter_mut().for_each(|moment| moment.load.runs.clear()));
-    add(&|case| case.moments.iter_mut().for_each(|moment| moment.load.strangers = 0));
+    add(&|case| {
+        case.moments
+            .iter_mut()
+            .for_each(|moment| moment.load = Load::default())
+    });
+    add(&|case| {
+        case.moments
+            .iter_mut()
+            .for_each(|moment| moment.load.runs.clear())
+    });
+    add(&|case| {
+        case.moments
+            .iter_mut()
+            .for_each(|moment| moment.load.strangers = 0)
+    });
     add(&|case| case.moments.iter_mut().for_each(|moment| moment.load.idle = 0));
     add(&|case| case.moments.iter_mut().for_each(|moment| moment.edited = None));
     add(&|case| case.replicas = Some(1));
@@ -83,7 +97,9 @@ pub(super) fn size(case: &Case) -> usize {
 
 fn magnitude(value: &Value) -> i64 {
     match value {
-        Value::Number(number) => number.as_i64().map_or(0, |number| number.clamp(-1_000, 1_000).abs()),
+        Value::Number(number) => number
+            .as_i64()
+            .map_or(0, |number| number.clamp(-1_000, 1_000).abs()),
         Value::Array(items) => items.iter().map(magnitude).sum(),
         Value::Object(fields) => fields.values().map(magnitude).sum(),
         _ => 0,
@@ -91,7 +107,9 @@ fn magnitude(value: &Value) -> i64 {
 }
 
 fn each_spec(case: &mut Case, change: impl Fn(&mut Value)) {
-    case.moments.iter_mut().for_each(|moment| change(&mut moment.spec));
+    case.moments
+        .iter_mut()
+        .for_each(|moment| change(&mut moment.spec));
 }
 
 /// A JSON pointer to each field and item below.
@@ -117,7 +135,9 @@ fn paths_of(value: &Value, path: &str) -> Vec<String> {
 
 /// Without this field or item, if it has it. What the definition demands stays.
 fn remove(spec: &mut Value, path: &str) {
-    let Some((parent, name)) = path.rsplit_once('/') else { return };
+    let Some((parent, name)) = path.rsplit_once('/') else {
+        return;
+    };
     if ["startTime", "endTime", "type"].contains(&name) {
         return;
     }

@@ -4,11 +4,14 @@
 //! model; the simulation and the year of weekends rest on it. Not covered: targets of kind RunnerSet, and runners: which of them are busy is a staged
 //! answer of GHES, since the load is the test's input here. `scaling::ladder` is where busy flags come from jobs.
 
+mod answers;
 mod arc_log;
 mod case;
+mod eyes;
 mod generate;
 mod judge;
 mod known;
+mod manifests;
 mod play;
 mod random;
 #[cfg(test)]
@@ -111,7 +114,7 @@ async fn differential(context: Context, zone: &str) -> anyhow::Result<()> {
     context.measure("random cases took", began.elapsed().as_secs_f64(), "s");
     let count = found.len();
     let Some(first) = found.into_iter().next() else {
-        let case = CRASH.case(cases, play::flavour(0), generate::moments(seed, &zone, 0)[0]);
+        let case = CRASH.case(cases, manifests::flavour(0), generate::moments(seed, &zone, 0)[0]);
         let crashed = stage.crash(case, "nil pointer dereference").await;
         return crashed.context(CRASH.what);
     };
@@ -131,7 +134,7 @@ async fn differential(context: Context, zone: &str) -> anyhow::Result<()> {
 /// Every known defect of ARC is still there, and the oracle has it too.
 async fn known_defects(stage: &mut Stage<'_>, from: Timestamp) -> anyhow::Result<()> {
     let cases = KNOWN.iter().enumerate();
-    let cases = cases.map(|(index, known)| known.case(index, play::flavour(index), from));
+    let cases = cases.map(|(index, known)| known.case(index, manifests::flavour(index), from));
     let played = stage.play(cases.collect()).await?;
     for (known, played) in KNOWN.iter().zip(played) {
         if let Some(disagreement) = played.disagreement {
@@ -149,7 +152,7 @@ fn batch(seed: u64, batch: usize, count: usize, zone: &TimeZone) -> Vec<Case> {
     (0..count)
         .map(|target| {
             let number = batch * TARGETS + target;
-            generate::case(seed, number, play::flavour(target), &times, zone)
+            generate::case(seed, number, manifests::flavour(target), &times, zone)
         })
         .collect()
 }
@@ -193,7 +196,7 @@ impl Disagreement {
 /// The manifest, then what happens at each moment.
 fn told(case: &Case, disagreement: &Disagreement) -> anyhow::Result<String> {
     let spec = &case.moments[disagreement.moment.min(case.moments.len() - 1)].spec;
-    let autoscaler = harness_yaml::to_string(&play::autoscaler("minimal", "target", spec))?;
+    let autoscaler = harness_yaml::to_string(&manifests::autoscaler("minimal", "target", spec))?;
     let trace = harness_yaml::to_string(case)?;
     Ok(format!(
         "{autoscaler}---\n# moment {}, reconcile {} of this case:\n{trace}",

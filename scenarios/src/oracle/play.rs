@@ -4,10 +4,8 @@
 //! own replica set is left alone by ARC, since the label is taken off it by which ARC knows it. Which of the runners are busy is a staged answer of
 //! GHES: here the load is the test's input. What it is not: the judgement.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -15,19 +13,22 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use harness::Context;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
-use harness::model::Scope;
 use harness::model::autoscaling::{Controller, Outcome, ReconcileError, Status};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::runtime::watcher;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::arc_log::{ArcLog, Reconcile};
-use super::case::{Case, Flavour, LABELS, POOL, REPOSITORIES, pool_runner};
+use super::answers;
+use super::arc_log::Reconcile;
+use super::case::{Case, POOL, pool_runner};
+use super::eyes::{Inbox, Log, version, watch};
 use super::generate::RESTLESS;
 use super::judge::{Disagreement, Judge, Judged, Target, Written};
+use super::manifests::{
+    LABEL, autoscaler, changes, company, flavour, refused_pod, runner, target, target_name,
+};
 
 /// So many cases are played side by side.
 pub(super) const TARGETS: usize = 30;
@@ -47,14 +48,8 @@ const CRASHES_WITHIN: Duration = Duration::from_secs(20);
 /// So many lines hold a Go program's panic.
 const LAST_WORDS: usize = 60;
 
-/// The label by which a target finds its Runners.
-const LABEL: &str = "differential";
-
 /// The label by which ARC's RunnerDeployment controller knows a replica set. Without it, it leaves set and target alone.
 const TEMPLATE_HASH: &str = "runner-template-hash";
-
-/// The finalizer that ARC would add.
-const FINALIZER: &str = "runner.actions.summerwind.dev";
 
 /// Targets, a pool of Runners, and eyes on all of it.
 pub(super) struct Stage<'a> {
@@ -94,9 +89,6 @@ struct Playing {
     compared: usize,
     disagreement: Option<Disagreement>,
 }
-
-/// Versions that watches showed and nobody has looked at yet.
-type Inbox = Arc<Mutex<Vec<DynamicObject>>>;
 
 impl<'a> Stage<'a> {
     /// Makes targets and pool.
@@ -178,7 +170,7 @@ impl<'a> Stage<'a> {
             let target = free.remove(fits.context("there is a free target for each case")?);
             playing.push(self.prepare(target, case).await?);
         }
-        let times: std::collections::BTreeSet<_> = playing.iter().flat_map(|p| p.times()).collect();
+        let times: BTreeSet<_> = playing.iter().flat_map(|p| p.times()).collect();
         for at in times {
             self.moment(&mut playing, at).await?;
         }
@@ -309,7 +301,13 @@ impl<'a> Stage<'a> {
     async fn drive(&self, p: &mut Playing, moment: usize) -> anyhow::Result<()> {
         p.judge.begin(moment);
         let case = p.judge.case().clone();
-        self.answer(&case, moment, p);
+        answers::stage(
+            self.context.hand(),
+            &case,
+            moment,
+            &p.autoscaler,
+            &company(p.target),
+        );
         let now = &case.moments[moment];
         if let Some(replicas) = now.edited {
             p.own_until = self
@@ -334,58 +332,6 @@ impl<'a> Stage<'a> {
             .await;
         patched.with_context(|| format!("change the autoscaler {}", p.autoscaler))?;
         Ok(())
-    }
-
-    /// Stages what GHES says of a case at this moment.
-    fn answer(&self, case: &Case, moment: usize, p: &Playing) {
-        let hand = self.context.hand();
-        let listed = case.listed(moment, &p.autoscaler);
-        let runners: Vec<Value> = listed
-            .iter()
-            .zip(1..)
-            .map(|(runner, id)| json!({ "id": id, "name": runner.name, "os": "linux", "status": "online", "busy": runner.busy }))
-            .collect();
-        let scope = case.flavour.scope(&company(p.target));
-        hand.stage(
-            &format!("/api/v3/{scope}/actions/runners"),
-            "",
-            json!({ "total_count": runners.len(), "runners": runners }),
-        );
-        for repository in REPOSITORIES {
-            let owner = company(p.target);
-            let runs = Scope::Repository {
-                owner,
-                name: repository.to_owned(),
-            };
-            let path = format!("/api/v3/{runs}/actions/runs");
-            let of_repository = || {
-                case.moments[moment]
-                    .load
-                    .runs
-                    .iter()
-                    .filter(|run| run.repository == repository)
-            };
-            // ARC asks for two statuses, and looks at each run's own: a run may have gone on meanwhile.
-            let listed = |queued: bool| {
-                let runs: Vec<Value> = of_repository()
-                    .filter(|run| (run.status == "queued") == queued)
-                    .map(super::case::WorkflowRun::to_json)
-                    .collect();
-                json!({ "total_count": runs.len(), "workflow_runs": runs })
-            };
-            hand.stage(&path, "status=queued", listed(true));
-            hand.stage(&path, "status=in_progress", listed(false));
-            for run in of_repository() {
-                if let Some(jobs) = &run.jobs {
-                    let jobs: Vec<Value> = jobs.iter().map(super::case::WorkflowJob::to_json).collect();
-                    hand.stage(
-                        &format!("{path}/{}/jobs", run.id),
-                        "",
-                        json!({ "total_count": jobs.len(), "jobs": jobs }),
-                    );
-                }
-            }
-        }
     }
 
     /// Hands on what log and watches have shown since the last look. Whether there was anything new.
@@ -501,151 +447,5 @@ impl Playing {
             last: self.judge.last,
             disagreement: self.disagreement,
         }
-    }
-}
-
-/// The flavour of a target.
-pub(super) fn flavour(target: usize) -> Flavour {
-    Flavour::ALL[target % Flavour::ALL.len()]
-}
-
-fn target_name(target: usize) -> String {
-    format!("target-{target}")
-}
-
-/// What GHES calls the owner of a target's runners. It does not exist there, so its runners are registered nowhere.
-fn company(target: usize) -> String {
-    format!("company-{target}")
-}
-
-/// A target without runners of its own.
-pub(super) fn target(index: usize) -> Value {
-    let Flavour { ephemeral, .. } = flavour(index);
-    let name = target_name(index);
-    let mut spec = json!({ "labels": LABELS, "ephemeral": ephemeral });
-    match flavour(index).scope(&company(index)) {
-        Scope::Enterprise(slug) => spec["enterprise"] = json!(slug),
-        Scope::Organization(login) => spec["organization"] = json!(login),
-        Scope::Repository { owner, name } => spec["repository"] = json!(format!("{owner}/{name}")),
-    }
-    json!({
-        "apiVersion": "actions.summerwind.dev/v1alpha1",
-        "kind": "RunnerDeployment",
-        "metadata": { "name": name },
-        "spec": {
-            "replicas": 0,
-            "selector": { "matchExpressions": [{ "key": LABEL, "operator": "In", "values": ["pool", name] }] },
-            "template": { "metadata": { "labels": { LABEL: name } }, "spec": spec },
-        },
-    })
-}
-
-/// A Runner that is never registered.
-fn runner(name: &str, label: &str) -> Value {
-    json!({
-        "apiVersion": "actions.summerwind.dev/v1alpha1",
-        "kind": "Runner",
-        "metadata": { "name": name, "labels": { LABEL: label }, "finalizers": [FINALIZER] },
-        "spec": { "enterprise": "nobody" },
-    })
-}
-
-/// A pod of the target that GHES would not let go.
-fn refused_pod(name: &str, target: usize) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "labels": { "runner-deployment-name": target_name(target) },
-            "annotations": { "actions-runner/unregistration-failure-message": "it still runs a job" },
-        },
-        "spec": {
-            "nodeSelector": { "ghes-harness/node": "none" },
-            "containers": [{ "name": "nothing", "image": "nothing" }],
-        },
-    })
-}
-
-/// The autoscaler's manifest.
-pub(super) fn autoscaler(name: &str, target: &str, spec: &Value) -> Value {
-    let mut spec = spec.clone();
-    spec["scaleTargetRef"] = json!({ "kind": "RunnerDeployment", "name": target });
-    json!({
-        "apiVersion": "actions.summerwind.dev/v1alpha1",
-        "kind": "HorizontalRunnerAutoscaler",
-        "metadata": { "name": name },
-        "spec": spec,
-    })
-}
-
-/// The merge patch that makes one spec the other.
-fn changes(from: &Value, to: &Value) -> Value {
-    let mut patch = json!({});
-    for (field, _) in from.as_object().into_iter().flatten() {
-        if to.get(field).is_none() {
-            patch[field] = Value::Null;
-        }
-    }
-    for (field, value) in to.as_object().into_iter().flatten() {
-        if from.get(field) != Some(value) {
-            patch[field] = value.clone();
-        }
-    }
-    patch
-}
-
-fn version(object: &DynamicObject) -> anyhow::Result<u64> {
-    let version = object
-        .resource_version()
-        .context("a stored object has a version")?;
-    version
-        .parse()
-        .with_context(|| format!("read the version {version}"))
-}
-
-/// Puts every version of these objects into the inbox.
-fn watch(api: Api<DynamicObject>, inbox: Inbox) -> AbortOnDropHandle<()> {
-    let task = tokio::spawn(async move {
-        let stream = watcher(api, watcher::Config::default());
-        futures::pin_mut!(stream);
-        while let Some(item) = stream.next().await {
-            if let Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = item {
-                inbox.lock().unwrap_or_else(PoisonError::into_inner).push(object);
-            }
-        }
-    });
-    AbortOnDropHandle::new(task)
-}
-
-/// The log of the manager, from its present end on.
-struct Log {
-    file: File,
-    rest: Vec<u8>,
-    lines: ArcLog,
-}
-
-impl Log {
-    fn of(path: &std::path::Path) -> anyhow::Result<Log> {
-        let mut file = File::open(path).context("open ARC's log")?;
-        file.seek(SeekFrom::End(0)).context("find the end of ARC's log")?;
-        Ok(Log {
-            file,
-            rest: Vec::new(),
-            lines: ArcLog::default(),
-        })
-    }
-
-    /// The reconciles that have ended since.
-    fn read(&mut self) -> Vec<Reconcile> {
-        // What cannot be read now is read the next time.
-        let _read = self.file.read_to_end(&mut self.rest);
-        let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') else {
-            return Vec::new();
-        };
-        let rest = self.rest.split_off(end + 1);
-        let whole = std::mem::replace(&mut self.rest, rest);
-        let text = String::from_utf8_lossy(&whole);
-        text.lines().filter_map(|line| self.lines.read(line)).collect()
     }
 }

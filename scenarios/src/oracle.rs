@@ -124,7 +124,7 @@ async fn differential(context: Context, zone: &str) -> anyhow::Result<()> {
         "case {number} of seed {seed} disagrees at moment {}: the oracle's {}; ARC's {}",
         as_found.moment, as_found.oracle, as_found.arc
     ));
-    let (case, disagreement) = shrunk(&mut stage, first).await?;
+    let (case, disagreement) = shrunk(&mut stage, first, &zone).await?;
     let told = told(&case, &disagreement)?;
     Err(anyhow::Error::from(disagreement.unmet()).context(format!(
         "{count} of {cases} random cases of seed {seed} disagree; case {number}, made as simple as it could be:\n{told}"
@@ -158,7 +158,11 @@ fn batch(seed: u64, batch: usize, count: usize, zone: &TimeZone) -> Vec<Case> {
 }
 
 /// Plays simpler and simpler cases as long as they disagree.
-async fn shrunk(stage: &mut Stage<'_>, found: Played) -> anyhow::Result<(Case, Disagreement)> {
+async fn shrunk(
+    stage: &mut Stage<'_>,
+    found: Played,
+    zone: &TimeZone,
+) -> anyhow::Result<(Case, Disagreement)> {
     let mut best = (found.case, found.disagreement.context("it disagrees")?);
     let mut tried: Vec<Case> = Vec::new();
     let began = Instant::now();
@@ -166,7 +170,7 @@ async fn shrunk(stage: &mut Stage<'_>, found: Played) -> anyhow::Result<(Case, D
         let simpler = shrink::simpler(&best.0);
         let fresh: Vec<Case> = simpler
             .into_iter()
-            .filter(|case| !tried.contains(case))
+            .filter(|case| !tried.contains(case) && generate::comes_to_rest(case, zone))
             .take(TARGETS / case::Flavour::ALL.len())
             .collect();
         if fresh.is_empty() {

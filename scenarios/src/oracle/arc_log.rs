@@ -13,6 +13,8 @@ pub(super) struct Reconcile {
     pub(super) autoscaler: String,
     /// The time that ARC compared overrides with, to a second; absent if there are none.
     pub(super) checked_at: Option<Timestamp>,
+    /// When the last line of the reconcile before it was written, of whatever autoscaler; it began later.
+    pub(super) after: Option<Timestamp>,
     /// When its last line was written, to a second.
     pub(super) ended_at: Timestamp,
     /// What the busy runners suggested, if they were asked.
@@ -57,6 +59,7 @@ pub(super) enum End {
 /// Reads lines in their order.
 #[derive(Debug, Default)]
 pub(super) struct ArcLog {
+    after: Option<Timestamp>,
     checked_at: Option<Timestamp>,
     percentage: Option<Percentage>,
     runs: Option<i64>,
@@ -82,15 +85,22 @@ impl ArcLog {
         } else if message.ends_with("by TotalNumberOfQueuedAndInProgressWorkflowRuns") {
             self.runs = last_number(message, "replicas of ");
         } else if let Some(end) = end(&line, message) {
+            let ended_at = time(&line["ts"])?;
+            let next = ArcLog {
+                after: Some(ended_at),
+                ..ArcLog::default()
+            };
             let ArcLog {
+                after,
                 checked_at,
                 percentage,
                 runs,
-            } = std::mem::take(self);
+            } = std::mem::replace(self, next);
             return Some(Reconcile {
                 autoscaler: autoscaler(&line["horizontalrunnerautoscaler"])?,
                 checked_at,
-                ended_at: time(&line["ts"])?,
+                after,
+                ended_at,
                 percentage,
                 runs,
                 end,
@@ -167,6 +177,7 @@ mod tests {
         let expected = Reconcile {
             autoscaler: "case-1".to_owned(),
             checked_at: Some(at("2031-09-13T06:00:00Z")),
+            after: None,
             ended_at: at("2031-09-13T06:00:01Z"),
             percentage: Some(Percentage {
                 before: 1,
@@ -204,6 +215,7 @@ mod tests {
                 (
                     reconcile.autoscaler.as_str(),
                     reconcile.checked_at.is_some(),
+                    reconcile.after.is_some(),
                     &reconcile.end,
                 )
             })
@@ -215,8 +227,8 @@ mod tests {
         assert_eq!(
             ends,
             [
-                ("case-2", true, &failed(true, "override's duration")),
-                ("case-3", false, &failed(false, "too many")),
+                ("case-2", true, false, &failed(true, "override's duration")),
+                ("case-3", false, true, &failed(false, "too many")),
             ]
         );
     }

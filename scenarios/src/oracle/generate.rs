@@ -6,7 +6,7 @@
 //!
 //! What it is not: nothing is asked of ARC.
 
-use harness::model::autoscaling::{Controller, Spec, Status};
+use harness::model::autoscaling::{Controller, ReconcileError, Spec, Status};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -123,6 +123,19 @@ fn draw(
     Some(case)
 }
 
+/// Whether a case neither crashes the manager nor goes on for ever, by the oracle.
+pub(super) fn comes_to_rest(case: &Case, zone: &TimeZone) -> bool {
+    let mut expected = Expected {
+        controller: Controller::in_zone(zone.clone()),
+        status: Status::default(),
+        replicas: case.replicas,
+    };
+    (0..case.moments.len()).all(|moment| {
+        expected.replicas = case.moments[moment].edited.or(expected.replicas);
+        expected.settle(case, moment).is_some()
+    })
+}
+
 /// What the oracle expects so far.
 struct Expected {
     controller: Controller,
@@ -142,7 +155,7 @@ impl Expected {
                 .reconcile(&spec, &self.status, &observed, case.moments[moment].at);
             let outcome = match outcome {
                 Ok(outcome) => outcome,
-                Err(harness::model::autoscaling::ReconcileError::Crash) => return None,
+                Err(ReconcileError::Crash) => return None,
                 Err(_) => return Some(()),
             };
             let at_rest = outcome.status == self.status;

@@ -12,6 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::arc_log::{End, Percentage, Reconcile};
 use super::case::Case;
 
+/// Seconds that the requests of a reconcile may take.
+const REQUESTS: i64 = 2;
+
 /// Seconds that writing a target may take: ARC writes no more than twenty objects a second, and waits for its turn.
 const WRITING: i64 = 5;
 
@@ -61,6 +64,8 @@ pub(super) struct Judge {
     moment: usize,
     status: Status,
     target: Target,
+    /// What the clock showed when this moment began.
+    left: Timestamp,
     /// Earlier replicas that a cache may still show.
     earlier: Vec<Option<i64>>,
     /// Reconciles at this moment.
@@ -101,6 +106,7 @@ impl Judge {
             company,
             case,
             moment: 0,
+            left: Timestamp::MAX,
             status: Status::default(),
             target,
             earlier: vec![before],
@@ -115,9 +121,10 @@ impl Judge {
         &self.case
     }
 
-    /// From now on the inputs are those of this moment.
-    pub(super) fn begin(&mut self, moment: usize) {
+    /// From now on the inputs are those of this moment. Until then the clock had come to `left`.
+    pub(super) fn begin(&mut self, moment: usize, left: Timestamp) {
         self.moment = moment;
+        self.left = left;
         self.reconciles = 0;
         self.rests = false;
         if moment > 0 {
@@ -183,7 +190,18 @@ impl Judge {
         let ended = reconcile.ended_at;
         let times = match reconcile.checked_at {
             Some(checked) => vec![checked],
-            None => vec![ended, later(ended, -1), later(ended, -2)],
+            // ARC reconciles one autoscaler after the other; only a clock that was set back turns their order round.
+            None => {
+                // The first of a moment may have begun before the clock was moved, and ended after.
+                let moved = (self.reconciles == 0).then_some(self.left);
+                let ends = std::iter::once(ended).chain(moved);
+                ends.flat_map(|end| {
+                    let after = reconcile.after.filter(|after| *after <= end);
+                    let times = (0..=REQUESTS).map(move |ago| later(end, -ago));
+                    times.filter(move |now| after.is_none_or(|after| *now >= after))
+                })
+                .collect()
+            }
         };
         // A retry of a failed reconcile may fall between the inputs of two moments.
         let moments = self.moment.saturating_sub(1)..=self.moment;

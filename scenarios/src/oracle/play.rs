@@ -14,6 +14,7 @@ use harness::Context;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::model::autoscaling::{Controller, Outcome, ReconcileError, Status};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
@@ -236,15 +237,17 @@ impl<'a> Stage<'a> {
     }
 
     /// Moves clock and load to this time, has the cases reconcile, and waits until all are at rest.
-    async fn moment(&mut self, playing: &mut [Playing], at: jiff::Timestamp) -> anyhow::Result<()> {
-        self.context.clock()?.replay(at)?;
+    async fn moment(&mut self, playing: &mut [Playing], at: Timestamp) -> anyhow::Result<()> {
+        let clock = self.context.clock()?;
+        let left = second_of(clock.now());
+        clock.replay(at)?;
         let stage: &Stage<'_> = self;
         let driven = playing
             .iter_mut()
             .filter(|p| p.disagreement.is_none())
             .map(|p| async move {
                 match p.judge.case().moments.iter().position(|moment| moment.at == at) {
-                    Some(moment) => stage.drive(p, moment).await,
+                    Some(moment) => stage.drive(p, moment, left).await,
                     None => Ok(()),
                 }
             });
@@ -269,7 +272,7 @@ impl<'a> Stage<'a> {
         })
         .await?;
         self.look(playing, true);
-        for p in playing.iter_mut().filter(|p| !p.is_done()) {
+        for p in playing.iter_mut().filter(|p| p.is_restless() || !p.is_done()) {
             p.disagreement = Some(p.judge.unfinished(&p.written));
         }
         Ok(())
@@ -283,8 +286,9 @@ impl<'a> Stage<'a> {
         let mut playing = self
             .prepare(free.context("there is a target for it")?, case)
             .await?;
-        self.context.clock()?.replay(playing.judge.case().moments[0].at)?;
-        self.drive(&mut playing, 0).await?;
+        let at = playing.judge.case().moments[0].at;
+        self.context.clock()?.replay(at)?;
+        self.drive(&mut playing, 0, at).await?;
         let ended = eventually("the manager's end", CRASHES_WITHIN, || async {
             match manager.exited() {
                 Some(_) if manager.tail(LAST_WORDS).contains(words) => Seen::Yes(()),
@@ -298,8 +302,8 @@ impl<'a> Stage<'a> {
         Ok(ended?)
     }
 
-    async fn drive(&self, p: &mut Playing, moment: usize) -> anyhow::Result<()> {
-        p.judge.begin(moment);
+    async fn drive(&self, p: &mut Playing, moment: usize, left: Timestamp) -> anyhow::Result<()> {
+        p.judge.begin(moment, left);
         let case = p.judge.case().clone();
         answers::stage(
             self.context.hand(),
@@ -387,7 +391,7 @@ impl<'a> Stage<'a> {
 }
 
 impl Playing {
-    fn times(&self) -> Vec<jiff::Timestamp> {
+    fn times(&self) -> Vec<Timestamp> {
         self.judge.case().moments.iter().map(|moment| moment.at).collect()
     }
 
@@ -418,7 +422,7 @@ impl Playing {
 
     /// Judges what can be judged.
     fn advance(&mut self, late: bool) {
-        while self.disagreement.is_none() && self.judge.reconciles <= 4 * RESTLESS {
+        while self.disagreement.is_none() && !self.is_restless() {
             let Some(reconcile) = self.reconciles.first() else {
                 break;
             };
@@ -433,9 +437,15 @@ impl Playing {
         }
     }
 
+    /// The oracle would be at rest by now; ARC may go on for ever.
+    fn is_restless(&self) -> bool {
+        self.judge.reconciles > 4 * RESTLESS
+    }
+
     fn is_done(&self) -> bool {
         !self.begun
             || self.disagreement.is_some()
+            || self.is_restless()
             || self.reconciles.is_empty() && self.judge.rests(&self.written)
     }
 
@@ -448,4 +458,9 @@ impl Playing {
             disagreement: self.disagreement,
         }
     }
+}
+
+/// The second that a clock shows.
+fn second_of(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

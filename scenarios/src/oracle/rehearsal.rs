@@ -45,7 +45,7 @@ fn rehearsed(case: &Case, stand_in: StandIn<'_>) -> Option<Disagreement> {
         effective_time: None,
     };
     for (moment, now) in case.moments.iter().map(|moment| moment.at).enumerate() {
-        judge.begin(moment);
+        judge.begin(moment, now);
         target.replicas = case.moments[moment].edited.or(target.replicas);
         let spec = case.spec(moment).expect("a spec");
         for _ in 0..RESTLESS {
@@ -115,6 +115,7 @@ fn told(
     Reconcile {
         autoscaler: "case-1".to_owned(),
         checked_at: Some(now),
+        after: None,
         ended_at: now,
         percentage,
         runs,

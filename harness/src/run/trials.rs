@@ -29,6 +29,9 @@ pub(crate) fn ignored(scenarios: &[Scenario]) -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
+/// A defect shows in the first of random cases; the others are another stage's.
+const CASES_IN_A_PROOF: usize = 30;
+
 /// With a plan under `cargo test`: one real run, then each check's verdict as a trial.
 pub(crate) fn live(scenarios: &[Scenario], plan: &str) -> ExitCode {
     let arguments = Arguments::from_args();
@@ -127,6 +130,7 @@ fn prove(defects: &[Defect], names: &str, scenarios: &[Scenario], plan: &str) ->
             .collect();
     }
     plan.defect = Some(names.to_owned());
+    plan.cases = Some(CASES_IN_A_PROOF);
     plan.out = Some(format!("{}/target/e2e/self-proof/{names}", plan.repository));
     let summary = run_and_fold(plan)?;
     for result in &summary.checks {

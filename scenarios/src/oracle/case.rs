@@ -141,7 +141,7 @@ pub(super) fn pool_runner(index: usize) -> String {
 }
 
 impl Case {
-    /// The name of the autoscaler, and of nothing else in the namespace.
+    /// The name of a pod that GHES would not let go, and of its Runner.
     pub(super) fn refused_name(autoscaler: &str, index: usize) -> String {
         format!("{autoscaler}-refused-{index}")
     }

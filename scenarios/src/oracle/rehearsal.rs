@@ -2,6 +2,9 @@
 //!
 //! What it is not: a test of ARC, or of the oracle.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use harness::model::autoscaling::{
     Controller, EffectiveTime, Observed, Outcome, ReconcileError, Spec, Status, Suggestion,
 };
@@ -241,4 +244,104 @@ fn a_stand_in_that_writes_one_replica_too_many_or_keeps_a_time_is_seen() {
             .iter()
             .all(|moment| moment.spec["capacityReservations"].is_array())
     );
+}
+
+/// The rules that made this outcome, or the error.
+fn rules(result: &Result<Outcome, ReconcileError>) -> Vec<String> {
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(error) => return vec![super::judge::words(error)[0].to_owned()],
+    };
+    let reason = &outcome.reason;
+    let suggestion = match reason.suggestion {
+        Suggestion::NoMetric => "no metric".to_owned(),
+        Suggestion::PercentageRunnersBusy { step, busy, .. } => {
+            format!("busy, {step:?}, terminating {}", busy.terminating > 0)
+        }
+        Suggestion::WorkflowRuns { fallback, .. } => format!("runs, fallback {fallback}"),
+    };
+    let active = outcome.overrides.active;
+    vec![
+        suggestion,
+        format!("clamp {:?}", reason.clamp),
+        format!("held {}", reason.held_until.is_some()),
+        format!("reserved {}", reason.reserved.signum()),
+        format!(
+            "override {:?}",
+            active.map(|active| active.min_replicas.is_some())
+        ),
+        format!("next {}", outcome.overrides.upcoming.is_some()),
+        format!("summary {}", outcome.status.scheduled_overrides_summary.is_some()),
+        format!("target {}", outcome.target.replicas.is_some()),
+        match outcome.target.effective_time {
+            EffectiveTime::Kept => "time kept".to_owned(),
+            EffectiveTime::Set(_) => "time set".to_owned(),
+            EffectiveTime::Removed => "time removed".to_owned(),
+        },
+    ]
+}
+
+/// Each way through ARC's rules, and the errors by ARC's words.
+const RULES: [&str; 42] = [
+    "busy, Down, terminating false",
+    "busy, Down, terminating true",
+    "busy, Stay, terminating false",
+    "busy, Stay, terminating true",
+    "busy, Up, terminating false",
+    "busy, Up, terminating true",
+    "cannot be combined with",
+    "clamp Max",
+    "clamp Min",
+    "clamp None",
+    "held false",
+    "held true",
+    "is missing maxReplicas",
+    "is missing minReplicas",
+    "next false",
+    "next true",
+    "no metric",
+    "number of active overrides",
+    "override None",
+    "override Some(false)",
+    "override Some(true)",
+    "override's duration",
+    "repositoryNames is required",
+    "reserved -1",
+    "reserved 0",
+    "reserved 1",
+    "runs, fallback false",
+    "runs, fallback true",
+    "scaleDownAdjustment",
+    "scaleUpAdjustment",
+    "scaleUpFactor",
+    "scaleUpThreshold",
+    "should not be empty on this code path",
+    "summary false",
+    "summary true",
+    "target false",
+    "target true",
+    "time kept",
+    "time removed",
+    "time set",
+    "too many autoscaling metrics",
+    "unsupported metric type",
+];
+
+#[test]
+fn the_cases_of_two_runs_reach_every_rule() {
+    let right = oracle();
+    let reached = RefCell::new(BTreeSet::new());
+
+    for case in (0..8).flat_map(|number| batch(12, number, TARGETS, &zone(NEW_YORK))) {
+        let differs = rehearsed(&case, &|spec, status, observed, now| {
+            let result = right.reconcile(spec, status, observed, now);
+            reached.borrow_mut().extend(rules(&result));
+            result
+        });
+        assert_eq!(differs, None);
+    }
+
+    let reached = reached.into_inner();
+    let missing = RULES.into_iter().filter(|rule| !reached.contains(*rule));
+    assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
 }

@@ -8,6 +8,7 @@ mod failover;
 mod fleet;
 mod metrics;
 mod node_lost;
+mod oracle;
 mod outage;
 mod overrides;
 mod overrides_year;
@@ -42,6 +43,8 @@ pub static CATALOGUE: &[Scenario] = &[
     overrides::WEEKEND,
     overrides_year::YEAR,
     overrides_year::YEAR_IN_NEW_YORK,
+    oracle::DIFFERENTIAL,
+    oracle::DIFFERENTIAL_IN_NEW_YORK,
     metrics::PERCENTAGE_RUNNERS_BUSY,
     outage::CONTROLLER,
     outage::RUNNER,

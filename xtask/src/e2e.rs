@@ -70,6 +70,9 @@ pub(crate) struct E2e {
     /// Seed of everything random; without it, a new one, which the report names
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Random cases of each differential check, in place of its own number
+    #[arg(long, value_name = "N")]
+    cases: Option<NonZeroUsize>,
     /// RunnerDeployment manifests in place of the guide's
     #[arg(long, value_name = "FILE")]
     manifest: Option<Utf8PathBuf>,
@@ -195,6 +198,7 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         test_threads: e2e.test_threads.map(NonZeroUsize::get),
         retries: e2e.retries,
         seed: e2e.seed.unwrap_or_else(words::fresh_seed),
+        cases: e2e.cases.map(NonZeroUsize::get),
         manifest,
         defect: e2e.defect.clone(),
         list_max_age: e2e.list_max_age,

@@ -88,6 +88,7 @@ fn live(stages: &mut Stages<'_>, root: &Utf8Path) -> anyhow::Result<()> {
     stages.command("lifecycle", &mut live_test("lifecycle"))?;
     stages.command("the README's journeys", &mut live_test("readme"))?;
     stages.command("upgrade", &mut live_test("upgrade"))?;
+    stages.command("differential", &mut live_test("differential"))?;
     stages.last("self-proof", &mut live_test("self_proof"))
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::ledger::Ledger;
@@ -119,6 +120,17 @@ impl Hand {
             self.app.faults.remove(target);
         }
         Ok(())
+    }
+
+    /// Answers GET on this path with this JSON from now on, if the query contains `query`; empty matches any. Whatever GHES knows, and whoever
+    /// asks: for tests whose input is the answer. A later answer on the same path and query takes its place.
+    pub fn stage(&self, path: &str, query: &str, body: Value) {
+        self.app.staged.put(path, query, body);
+    }
+
+    /// Takes all staged answers back.
+    pub fn clear_stage(&self) {
+        self.app.staged.clear();
     }
 
     /// Breaks a promise from now on. (A server that has stopped keeps none.)

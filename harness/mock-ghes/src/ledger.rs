@@ -59,6 +59,9 @@ pub struct Record {
     /// An injected fault decided the answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fault: bool,
+    /// A test had staged the answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub staged: bool,
 }
 
 /// The ledger. Clones share it.
@@ -237,6 +240,7 @@ mod tests {
             response_excerpt: "{}".into(),
             unknown: true,
             fault: false,
+            staged: false,
         };
 
         ledger.write(record.clone());

@@ -26,6 +26,7 @@ mod json;
 mod ledger;
 mod scope;
 mod server;
+mod staged;
 mod state;
 mod tls;
 pub mod view;

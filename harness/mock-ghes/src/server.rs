@@ -15,6 +15,7 @@ use crate::fault::Faults;
 use crate::git::{GitError, Repositories};
 use crate::hand::Hand;
 use crate::ledger::Ledger;
+use crate::staged::Staged;
 use crate::web::{App, Inner, router};
 use crate::wire::{TokenSecret, random_guid, random_token};
 use crate::{Clock, TlsError, TlsIdentity, World, WorldError, state};
@@ -253,6 +254,7 @@ impl Builder {
                 repositories,
                 ledger,
                 faults: Faults::default(),
+                staged: Staged::default(),
                 clock: self.clock,
                 secret,
                 scheme,

@@ -341,3 +341,25 @@ async fn the_same_over_http_with_its_own_token() {
     assert_eq!(cleared.status(), StatusCode::NO_CONTENT);
     ghes.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_staged_answer_is_given_until_it_is_taken_back_and_the_ledger_marks_it() {
+    let ghes = start().await;
+    let list = json!({"total_count": 1, "runners": [{"id": 1, "name": "nobody-s", "busy": true}]});
+    ghes.hand.stage(&format!("/api/v3/{LIST}"), "", list.clone());
+
+    let staged = json_of(ghes.rest(Method::GET, &format!("{LIST}?per_page=100")).await).await;
+    ghes.hand.clear_stage();
+    let own = json_of(ghes.rest(Method::GET, LIST).await).await;
+
+    assert_eq!(staged, list);
+    assert_eq!(own["total_count"], 0);
+    let marked: Vec<bool> = ghes
+        .hand
+        .ledger()
+        .recent()
+        .iter()
+        .map(|record| record.staged)
+        .collect();
+    assert_eq!(marked, [true, false]);
+}

@@ -26,7 +26,7 @@ pub use demand::{Job, Run, necessary_replicas};
 pub use error::ReconcileError;
 pub use overrides::{Overrides, ScheduledPeriod};
 pub use reason::{Clamp, Reason};
-pub use reconcile::{Controller, DEFAULT_SCALE_DOWN_DELAY, Observed, Outcome, TargetChange};
+pub use reconcile::{Controller, DEFAULT_SCALE_DOWN_DELAY, EffectiveTime, Observed, Outcome, TargetChange};
 pub use schedule::{Period, Periods};
 pub use simulation::{Load, Moment, Plan, Simulated, simulate};
 pub use spec::{

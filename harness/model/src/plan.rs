@@ -85,6 +85,9 @@ pub struct Plan {
     pub retries: u32,
     /// Seed of everything random.
     pub seed: u64,
+    /// Cases of each differential check; absent: the check's own number.
+    #[serde(default)]
+    pub cases: Option<usize>,
     /// A file of RunnerDeployment manifests that replaces the guide's in registration, quickstart and ephemeral.
     pub manifest: Option<String>,
     /// Name of a seeded defect (see `cargo xtask list --defects`): the suite's own proof that its checks can fail.

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
@@ -77,14 +77,28 @@ impl WorldClock {
     /// # Errors
     /// [`ClockError`].
     pub fn jump(&self, to: Timestamp) -> Result<(), ClockError> {
-        let file = self
-            .file
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let file = self.lock();
         let now = self.now();
         if to < now {
             return Err(ClockError::Back { now, to });
         }
+        self.set(&file, to)
+    }
+
+    /// Sets it to this instant, back too: for a check that plays something again with new objects. What ARC and GHES keep besides, such as tokens,
+    /// is then of a later time.
+    ///
+    /// # Errors
+    /// [`ClockError::Far`], [`ClockError::File`].
+    pub fn replay(&self, from: Timestamp) -> Result<(), ClockError> {
+        self.set(&self.lock(), from)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, file: &File, to: Timestamp) -> Result<(), ClockError> {
         let ahead = to.duration_since(Timestamp::now()).as_nanos();
         let offset = i64::try_from(ahead).map_err(|_| ClockError::Far(to))?;
         // GHES first: a token that it gives meanwhile then expires in ARC's future, not in its past.
@@ -117,5 +131,19 @@ mod tests {
         let in_file = Timestamp::now() + SignedDuration::from_nanos(offset);
         assert!(clock.now() >= later && in_file >= later);
         assert!(matches!(back, Err(ClockError::Back { to, .. }) if to < later));
+    }
+
+    #[test]
+    fn a_replay_sets_it_back_too() {
+        let folder = camino_tempfile::tempdir().expect("a temporary folder");
+        let clock = WorldClock::new(folder.path().join("clocks/one")).expect("the folder is ours");
+        let earlier = Timestamp::now() + SignedDuration::from_hours(24);
+        clock
+            .jump(earlier + SignedDuration::from_hours(24))
+            .expect("that is ahead");
+
+        clock.replay(earlier).expect("a replay may go back");
+
+        assert!((earlier..earlier + SignedDuration::from_hours(1)).contains(&clock.now()));
     }
 }

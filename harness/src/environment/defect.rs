@@ -80,11 +80,15 @@ pub enum Defect {
     StuckRollout,
     /// The manager that should not trust GHES does.
     Trusted,
+    /// Every random autoscaler has a minimum that is one higher.
+    HigherMinimum,
+    /// The manager for random cases in a zone runs in UTC.
+    CasesInUtc,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 35] = [
+    pub const ALL: [Defect; 37] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -113,7 +117,6 @@ impl Defect {
         Defect::ZoneLost,
         Defect::SameRelease,
         Defect::LapsedOverride,
-        // Here, since the run that it falls into by this place has no ARC of a check's own.
         Defect::ThirdIdle,
         Defect::HighThreshold,
         Defect::WideThreshold,
@@ -121,6 +124,8 @@ impl Defect {
         Defect::FloorOfOne,
         Defect::StuckRollout,
         Defect::Trusted,
+        Defect::HigherMinimum,
+        Defect::CasesInUtc,
     ];
 
     /// As `--defect` takes it.
@@ -162,6 +167,8 @@ impl Defect {
             Defect::FloorOfOne => "floor-of-one",
             Defect::StuckRollout => "stuck-rollout",
             Defect::Trusted => "trusted",
+            Defect::HigherMinimum => "higher-minimum",
+            Defect::CasesInUtc => "cases-in-utc",
         }
     }
 
@@ -198,6 +205,8 @@ impl Defect {
             Defect::OneShort => "the RunnerDeployment has one runner fewer",
             Defect::ZoneLost => "the manager that should run in a zone runs in UTC",
             Defect::LapsedOverride => "the autoscaler's override ends for good after half a year",
+            Defect::HigherMinimum => "every random autoscaler has a minimum that is one higher",
+            Defect::CasesInUtc => "the manager for random cases in a zone runs in UTC",
             Defect::SameRelease => "in place of the previous release of ARC the tested one runs",
             Defect::ThirdIdle => "GHES shows the third busy runner of a scope as idle",
             Defect::HighThreshold => "the autoscaler scales out only above 76 % busy",
@@ -230,6 +239,8 @@ impl Defect {
             Defect::SameRelease => "upgrade::definitions-first",
             Defect::ZoneLost => "overrides::year-in-new-york",
             Defect::LapsedOverride => "overrides::year",
+            Defect::HigherMinimum => "oracle::differential",
+            Defect::CasesInUtc => "oracle::differential-in-new-york",
             Defect::Tolerant => "pods::node-lost",
             Defect::OneShort => "scaling::sixty-four",
             Defect::StuckOutage | Defect::LeakyOutage => "outage::controller",
@@ -297,6 +308,11 @@ impl Defect {
             Defect::LargeAdjustment if kind == "HorizontalRunnerAutoscaler" => {
                 if let Some(adjustment) = manifest.pointer_mut("/spec/metrics/0/scaleDownAdjustment") {
                     *adjustment = json!(3);
+                }
+            }
+            Defect::HigherMinimum if kind == "HorizontalRunnerAutoscaler" => {
+                if let Some(min) = manifest["spec"]["minReplicas"].as_i64() {
+                    manifest["spec"]["minReplicas"] = json!(min + 1);
                 }
             }
             Defect::Tolerant if kind == "RunnerDeployment" => {

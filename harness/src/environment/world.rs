@@ -110,7 +110,7 @@ impl World {
             let path = clock.path().to_string();
             release.env.insert(CLOCK_VARIABLE.to_owned(), path);
         }
-        if defects.contains(&Defect::ZoneLost) {
+        if defects.contains(&Defect::ZoneLost) || defects.contains(&Defect::CasesInUtc) {
             release.env.remove("TZ");
         }
         if defects.contains(&Defect::Trusted) {

@@ -145,6 +145,18 @@ impl Context {
         Ok(counted.map(|sample| sample.value).sum())
     }
 
+    /// The seed of everything random in this run.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.environment.order.plan.seed
+    }
+
+    /// How many cases a check of random cases is to try, if the user says so.
+    #[must_use]
+    pub fn cases(&self) -> Option<usize> {
+        self.environment.order.plan.cases
+    }
+
     /// cert-manager's and ARC's programs.
     #[must_use]
     pub fn programs(&self) -> Vec<Arc<Process>> {

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
@@ -60,6 +61,16 @@ pub(super) async fn gate(State(app): State<App>, request: Request, next: Next) -
         if let Some(response) = apply(&app, fault, &parts).await {
             return entry.finish(decorated(&app, &path, &identity, response)).await;
         }
+    }
+
+    let query = parts.uri.query().unwrap_or_default();
+    if let Some(body) = app.staged.get(parts.method.as_str(), &path, query) {
+        entry.record.staged = true;
+        let mut response = decorated(&app, &path, &identity, Json(body).into_response());
+        // Nobody is to keep it: the next one may differ, and whoever stages may set the clock back.
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return entry.finish(response).await;
     }
 
     let Some(base_url) = base_url(&app, &parts) else {
@@ -189,6 +200,7 @@ impl Entry {
             response_excerpt: String::new(),
             unknown: false,
             fault: false,
+            staged: false,
         };
         Entry {
             ledger: ledger.clone(),

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fault::Faults;
 use crate::git::Repositories;
 use crate::ledger::Ledger;
+use crate::staged::Staged;
 use crate::state::{Identity, StateHandle};
 use crate::wire::TokenSecret;
 use crate::{Clock, World};
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) repositories: Repositories,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
+    pub(crate) staged: Staged,
     pub(crate) clock: Clock,
     pub(crate) secret: TokenSecret,
     /// `http` or `https`.

@@ -58,9 +58,32 @@ pub struct Observed {
 pub struct TargetChange {
     /// `replicas`, if it differs from what is there; no number there counts as 1.
     pub replicas: Option<i64>,
-    /// `effectiveTime`: that of the newest reservation, expired or not. While it lies before the newest runner's creation, completed runners are
-    /// not replaced.
-    pub effective_time: Option<Timestamp>,
+    /// `effectiveTime`. While it lies before the newest runner's creation, completed runners are not replaced.
+    pub effective_time: EffectiveTime,
+}
+
+/// What ARC does to a target's `effectiveTime`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EffectiveTime {
+    /// Nothing: there are no reservations, or the runners are not ephemeral.
+    #[default]
+    Kept,
+    /// It becomes that of the newest reservation, expired or not.
+    Set(Timestamp),
+    /// It goes: there are reservations, and none has an `effectiveTime`. ARC takes each for the year 1, which is written as null.
+    Removed,
+}
+
+impl EffectiveTime {
+    /// The target's `effectiveTime` afterwards.
+    #[must_use]
+    pub fn after(self, before: Option<Timestamp>) -> Option<Timestamp> {
+        match self {
+            EffectiveTime::Kept => before,
+            EffectiveTime::Set(time) => Some(time),
+            EffectiveTime::Removed => None,
+        }
+    }
 }
 
 /// What a reconcile comes to.
@@ -153,14 +176,15 @@ fn reserved(spec: &Spec, now: Timestamp) -> i64 {
 }
 
 fn target_change(spec: &Spec, observed: &Observed, desired: i64) -> TargetChange {
-    let newest = spec
-        .capacity_reservations
-        .iter()
-        .filter_map(|reservation| reservation.effective_time)
-        .max();
+    let reservations = spec.capacity_reservations.iter();
+    let newest = reservations.map(|reservation| reservation.effective_time).max();
     TargetChange {
         replicas: (observed.replicas.unwrap_or(1) != desired).then_some(desired),
-        effective_time: newest.filter(|_| observed.ephemeral),
+        effective_time: match newest.filter(|_| observed.ephemeral) {
+            None => EffectiveTime::Kept,
+            Some(None) => EffectiveTime::Removed,
+            Some(Some(time)) => EffectiveTime::Set(time),
+        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! The order of the rules around the metrics: limits, reservations, the delay, combinations, errors.
 
 use super::*;
-use harness_model::autoscaling::{Clamp, TargetChange};
+use harness_model::autoscaling::{Clamp, EffectiveTime, TargetChange};
 
 fn status(desired: i64, scaled_out: Option<&str>) -> Status {
     Status {
@@ -70,7 +70,7 @@ fn reservations_count_until_the_instant_they_expire() {
     let lasting = reconcile(&spec, &Status::default(), &seen);
 
     assert_eq!((ephemeral.desired, ephemeral.reason.reserved), (3, 1));
-    let newest_of_all = Some(at("2026-11-25T11:55:00Z"));
+    let newest_of_all = EffectiveTime::Set(at("2026-11-25T11:55:00Z"));
     assert_eq!(
         ephemeral.target,
         TargetChange {
@@ -79,6 +79,21 @@ fn reservations_count_until_the_instant_they_expire() {
         }
     );
     assert_eq!(lasting.target, TargetChange::default());
+}
+
+#[test]
+fn reservations_without_an_effective_time_take_the_target_s_away() {
+    let spec = spec(&json!({"capacityReservations": [
+        {"replicas": 1, "expirationTime": "2026-11-25T12:00:01Z"},
+        {"replicas": 1, "expirationTime": "2026-11-25T12:00:01Z", "effectiveTime": null},
+    ]}));
+    let before = Some(at("2026-11-25T11:50:00Z"));
+
+    let outcome = reconcile(&spec, &Status::default(), &observed(Some(3), 0, 0));
+
+    assert_eq!(outcome.target.effective_time, EffectiveTime::Removed);
+    assert_eq!(outcome.target.effective_time.after(before), None);
+    assert_eq!(EffectiveTime::Kept.after(before), before);
 }
 
 #[test]

@@ -83,7 +83,8 @@ pub(crate) fn self_proof(scenarios: &'static [Scenario], first_screens: &'static
     let checks: Vec<Check> = scenarios.iter().map(|scenario| (scenario.check)()).collect();
     let mut trials: Vec<Trial> = batches(&checks)
         .into_iter()
-        .map(|defects| {
+        .enumerate()
+        .map(|(run, defects)| {
             let names = defects
                 .iter()
                 .map(|defect| defect.name())
@@ -92,7 +93,7 @@ pub(crate) fn self_proof(scenarios: &'static [Scenario], first_screens: &'static
             let given = plan.clone();
             let trial = Trial::test(format!("{names} turn red exactly their checks"), move || {
                 let plan = given.ok_or("needs an environment: `cargo xtask test` gives one")?;
-                prove(&defects, &names, scenarios, first_screens, &plan)
+                prove(run, &defects, scenarios, first_screens, &plan)
                     .map_err(|error| Failed::from(format!("{error:#}")))
             });
             trial.with_ignored_flag(plan.is_none())
@@ -164,8 +165,8 @@ fn batches(checks: &[Check]) -> Vec<Vec<Defect>> {
 }
 
 fn prove(
+    run: usize,
     defects: &[Defect],
-    names: &str,
     scenarios: &[Scenario],
     first_screens: &[FirstScreen],
     plan: &str,
@@ -182,9 +183,10 @@ fn prove(
         .map(|check| check.id)
         .collect();
     plan.profile = Profile::All;
-    plan.defect = Some(names.to_owned());
+    let names: Vec<&str> = defects.iter().map(|defect| defect.name()).collect();
+    plan.defect = Some(names.join(","));
     plan.cases = Some(CASES_IN_A_PROOF);
-    let folder = format!("{}/target/e2e/self-proof/{names}", plan.repository);
+    let folder = format!("{}/target/e2e/self-proof/{}", plan.repository, run + 1);
     plan.out = Some(folder.clone());
     let summary = run_and_fold(plan)?;
     for result in &summary.checks {

@@ -11,6 +11,7 @@ use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::ghes::Runner;
 use kube::api::ListParams;
+use serde_json::{Value, json};
 
 /// Long against the few seconds that each step takes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -66,6 +67,12 @@ pub(crate) async fn await_another(context: &Context, known: &BTreeSet<String>) -
 pub(crate) fn described(list: &[Runner]) -> String {
     let one = |r: &Runner| format!("{} {}{}", r.name, r.status, if r.busy { " busy" } else { "" });
     format!("[{}]", list.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// A RunnerDeployment with pods that no node will take: for checks of what ARC asks for, not of what a pod makes of it.
+pub(crate) fn without_a_node(mut deployment: Value) -> Value {
+    deployment["spec"]["template"]["spec"]["nodeSelector"] = json!({ "ghes-harness/node": "none" });
+    deployment
 }
 
 /// The names of the Runners in the scenario's namespace.

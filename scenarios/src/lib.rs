@@ -19,6 +19,7 @@ mod table;
 mod upgrade;
 mod verify_install;
 mod visit;
+mod webhook;
 
 use harness::Scenario;
 
@@ -40,6 +41,8 @@ pub static CATALOGUE: &[Scenario] = &[
     overrides_year::YEAR,
     overrides_year::YEAR_IN_NEW_YORK,
     metrics::PERCENTAGE_RUNNERS_BUSY,
+    webhook::SCALE_UP_AND_DOWN,
+    webhook::EXPIRY,
     outage::CONTROLLER,
     outage::RUNNER,
     failover::LEADER,

@@ -416,6 +416,8 @@ mod tests {
             "cert-manager-chart",
             "arc-manager",
             "arc-manager-clock",
+            "arc-github-webhook-server",
+            "arc-actions-metrics-server",
             "arc-chart",
         ] {
             assert!(names.contains(&name), "{name} must be pinned");

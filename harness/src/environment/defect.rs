@@ -68,11 +68,15 @@ pub enum Defect {
     ZoneLost,
     /// The autoscaler's override ends for good after half a year.
     LapsedOverride,
+    /// GHES tells no webhook that a job is completed.
+    LostCompleted,
+    /// The autoscaler's reservations last for half an hour.
+    LongReservation,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 29] = [
+    pub const ALL: [Defect; 31] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -103,6 +107,8 @@ impl Defect {
         Defect::LapsedOverride,
         // Here, since the run that it falls into by this place has no ARC of a check's own.
         Defect::ThirdIdle,
+        Defect::LostCompleted,
+        Defect::LongReservation,
     ];
 
     /// As `--defect` takes it.
@@ -138,6 +144,8 @@ impl Defect {
             Defect::SameRelease => "same-release",
             Defect::ZoneLost => "zone-lost",
             Defect::LapsedOverride => "lapsed-override",
+            Defect::LostCompleted => "lost-completed",
+            Defect::LongReservation => "long-reservation",
         }
     }
 
@@ -174,6 +182,8 @@ impl Defect {
             Defect::OneShort => "the RunnerDeployment has one runner fewer",
             Defect::ZoneLost => "the manager that should run in a zone runs in UTC",
             Defect::LapsedOverride => "the autoscaler's override ends for good after half a year",
+            Defect::LostCompleted => "GHES tells no webhook that a job is completed",
+            Defect::LongReservation => "the autoscaler's reservations last for half an hour",
             Defect::SameRelease => "in place of the previous release of ARC the tested one runs",
             Defect::ThirdIdle => "GHES shows the third busy runner of a scope as idle",
         }
@@ -200,6 +210,8 @@ impl Defect {
             Defect::SameRelease => "upgrade::definitions-first",
             Defect::ZoneLost => "overrides::year-in-new-york",
             Defect::LapsedOverride => "overrides::year",
+            Defect::LostCompleted => "webhook::scale-up-and-down",
+            Defect::LongReservation => "webhook::expiry",
             Defect::Tolerant => "pods::node-lost",
             Defect::OneShort => "scaling::sixty-four",
             Defect::StuckOutage | Defect::LeakyOutage => "outage::controller",
@@ -246,6 +258,7 @@ impl Defect {
             Defect::WideOrganization => Some(mock_ghes::Defect::WideOrganization),
             Defect::FewBusy => Some(mock_ghes::Defect::FewBusy),
             Defect::RepeatLeg => Some(mock_ghes::Defect::RepeatLeg),
+            Defect::LostCompleted => Some(mock_ghes::Defect::LostCompleted),
             _ => None,
         }
     }
@@ -290,6 +303,9 @@ impl Defect {
                 if let Some(rule) = manifest.pointer_mut("/spec/scheduledOverrides/0/recurrenceRule") {
                     rule["untilTime"] = json!(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
                 }
+            }
+            Defect::LongReservation if kind == "HorizontalRunnerAutoscaler" => {
+                manifest["spec"]["scaleUpTriggers"][0]["duration"] = json!("30m");
             }
             Defect::EagerAutoscaler if kind == "HorizontalRunnerAutoscaler" => {
                 if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {

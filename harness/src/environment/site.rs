@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use harness_arc::{Release, Replica};
+use harness_arc::{Release, Replica, Server};
 use harness_cluster::local::{Ports, enclosure};
 use harness_model::OwnArc;
 
@@ -158,7 +158,13 @@ impl Site {
                 metrics: first + 50 + replica,
             })
             .collect();
+        let servers = (0..).zip(&claim.servers).map(|(place, kind)| Server {
+            kind: *kind,
+            webhook: first + 70 + place,
+            metrics: first + 80 + place,
+        });
         Release {
+            servers: servers.collect(),
             name: format!("own-{}", index + 1),
             watch_namespace: Some(namespace.to_owned()),
             // One program needs nobody in front of it.

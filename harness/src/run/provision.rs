@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_artifacts::{Options, Resolved, Resolver};
-use harness_model::{Check, Claim, Event, Part, Plan};
+use harness_model::{ArcServer, Check, Claim, Event, Part, Plan};
 
 use super::order::{ArcParts, PartPaths};
 
@@ -53,10 +53,20 @@ pub(crate) fn other_arcs(plan: &Plan, checks: &[Check]) -> BTreeSet<String> {
     wanted.filter(|version| *version != plan.arc).collect()
 }
 
+/// The programs of ARC besides the manager that these checks want.
+pub(crate) fn servers(checks: &[Check]) -> BTreeSet<ArcServer> {
+    let wanted = checks.iter().filter_map(|check| match &check.claims {
+        Claim::OwnArc(own) => Some(own.servers.as_slice()),
+        Claim::SharedArc | Claim::WholePlane => None,
+    });
+    wanted.flatten().copied().collect()
+}
+
 /// Obtains the parts; a foreign manager is taken as it is. `controlled`: also the manager with a clock that can be moved.
 pub(crate) async fn provision(
     plan: &Plan,
     other_arcs: &BTreeSet<String>,
+    servers: &BTreeSet<ArcServer>,
     controlled: bool,
 ) -> anyhow::Result<Provisioned> {
     let resolver = Resolver::open(Options {
@@ -73,6 +83,12 @@ pub(crate) async fn provision(
     if controlled {
         wanted.push((ARC_CLOCK, Some(plan.arc.as_str())));
     }
+    let foreign_server = |server: &ArcServer| match server {
+        ArcServer::GithubWebhook => plan.arc_webhook_server.as_deref(),
+        ArcServer::ActionsMetrics => None,
+    };
+    let pinned = servers.iter().filter(|server| foreign_server(server).is_none());
+    wanted.extend(pinned.map(|server| (server.part(), Some(plan.arc.as_str()))));
     let progress = harness_artifacts::for_stderr();
     let mut parts = resolver.resolve_all(&wanted, progress.as_ref()).await?;
     if let Some(path) = &plan.arc_manager {
@@ -81,13 +97,23 @@ pub(crate) async fn provision(
             harness_artifacts::foreign("arc-manager", Utf8Path::new(path))?,
         );
     }
+    for server in servers {
+        if let Some(path) = foreign_server(server) {
+            let path = Utf8Path::new(path);
+            parts.insert(
+                server.part().to_owned(),
+                harness_artifacts::foreign(server.part(), path)?,
+            );
+        }
+    }
     if let (Some(path), Some(chart)) = (&plan.arc_chart, parts.get_mut("arc-chart")) {
         // Its origin stays the version's: what a test changed in a copy is no release of its own.
         chart.path = Utf8PathBuf::from(path);
     }
     let mut others = BTreeMap::new();
     for version in other_arcs {
-        let wanted = ARC.map(|part| (part, Some(version.as_str())));
+        let parts = ARC.into_iter().chain(servers.iter().map(|server| server.part()));
+        let wanted: Vec<_> = parts.map(|part| (part, Some(version.as_str()))).collect();
         let resolved = resolver.resolve_all(&wanted, progress.as_ref()).await?;
         others.insert(version.clone(), resolved);
     }
@@ -175,6 +201,10 @@ fn arc(parts: &BTreeMap<String, Resolved>, version: &str) -> anyhow::Result<ArcP
         version: version.to_owned(),
         manager: path(parts, ARC[0])?,
         chart: path(parts, ARC[1])?,
+        servers: ArcServer::ALL
+            .into_iter()
+            .filter_map(|server| Some((server, parts.get(server.part())?.path.clone())))
+            .collect(),
     })
 }
 

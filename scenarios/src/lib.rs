@@ -2,6 +2,7 @@
 //!
 //! What it is not: no scenario names a backend; it declares capabilities and acts through [`harness::Context`].
 
+mod actions_metrics;
 mod admission;
 mod ephemeral;
 mod failover;
@@ -12,6 +13,7 @@ mod outage;
 mod overrides;
 mod overrides_year;
 mod pods;
+mod queued_jobs;
 mod quickstart;
 mod registration;
 mod scaling;
@@ -20,6 +22,8 @@ mod upgrade;
 mod verify_install;
 mod visit;
 mod webhook;
+mod webhook_hostile;
+mod webhook_upstream;
 
 use harness::Scenario;
 
@@ -41,8 +45,13 @@ pub static CATALOGUE: &[Scenario] = &[
     overrides_year::YEAR,
     overrides_year::YEAR_IN_NEW_YORK,
     metrics::PERCENTAGE_RUNNERS_BUSY,
+    queued_jobs::QUEUED_JOBS,
     webhook::SCALE_UP_AND_DOWN,
     webhook::EXPIRY,
+    webhook_hostile::HOSTILE,
+    webhook_upstream::DANGLING,
+    webhook_upstream::RUNAWAY,
+    actions_metrics::JOBS,
     outage::CONTROLLER,
     outage::RUNNER,
     failover::LEADER,

@@ -72,11 +72,21 @@ pub enum Defect {
     LostCompleted,
     /// The autoscaler's reservations last for half an hour.
     LongReservation,
+    /// The webhook server does not know the secret.
+    UnguardedWebhooks,
+    /// The autoscaler that should have no target has one.
+    NoDangling,
+    /// The RunnerDeployment does not name the label of the queued jobs.
+    UncountedLabel,
+    /// The autoscaler has lost its metric.
+    MetricGone,
+    /// GHES tells webhooks of each step of a job twice.
+    DoubleDeliveries,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 31] = [
+    pub const ALL: [Defect; 36] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -109,6 +119,11 @@ impl Defect {
         Defect::ThirdIdle,
         Defect::LostCompleted,
         Defect::LongReservation,
+        Defect::UnguardedWebhooks,
+        Defect::NoDangling,
+        Defect::UncountedLabel,
+        Defect::MetricGone,
+        Defect::DoubleDeliveries,
     ];
 
     /// As `--defect` takes it.
@@ -146,6 +161,11 @@ impl Defect {
             Defect::LapsedOverride => "lapsed-override",
             Defect::LostCompleted => "lost-completed",
             Defect::LongReservation => "long-reservation",
+            Defect::UnguardedWebhooks => "unguarded-webhooks",
+            Defect::NoDangling => "no-dangling",
+            Defect::UncountedLabel => "uncounted-label",
+            Defect::MetricGone => "metric-gone",
+            Defect::DoubleDeliveries => "double-deliveries",
         }
     }
 
@@ -184,6 +204,13 @@ impl Defect {
             Defect::LapsedOverride => "the autoscaler's override ends for good after half a year",
             Defect::LostCompleted => "GHES tells no webhook that a job is completed",
             Defect::LongReservation => "the autoscaler's reservations last for half an hour",
+            Defect::UnguardedWebhooks => {
+                "the webhook server does not know the secret, so that it takes every delivery"
+            }
+            Defect::NoDangling => "the autoscaler that should have no target has one",
+            Defect::UncountedLabel => "the RunnerDeployment does not name the label of the queued jobs",
+            Defect::MetricGone => "the autoscaler has lost its metric",
+            Defect::DoubleDeliveries => "GHES tells webhooks of each step of a job twice",
             Defect::SameRelease => "in place of the previous release of ARC the tested one runs",
             Defect::ThirdIdle => "GHES shows the third busy runner of a scope as idle",
         }
@@ -212,6 +239,11 @@ impl Defect {
             Defect::LapsedOverride => "overrides::year",
             Defect::LostCompleted => "webhook::scale-up-and-down",
             Defect::LongReservation => "webhook::expiry",
+            Defect::UnguardedWebhooks => "webhook::hostile",
+            Defect::NoDangling => "webhook::dangling",
+            Defect::UncountedLabel => "metrics::queued-jobs",
+            Defect::MetricGone => "webhook::runaway",
+            Defect::DoubleDeliveries => "actions-metrics::jobs",
             Defect::Tolerant => "pods::node-lost",
             Defect::OneShort => "scaling::sixty-four",
             Defect::StuckOutage | Defect::LeakyOutage => "outage::controller",
@@ -259,6 +291,7 @@ impl Defect {
             Defect::FewBusy => Some(mock_ghes::Defect::FewBusy),
             Defect::RepeatLeg => Some(mock_ghes::Defect::RepeatLeg),
             Defect::LostCompleted => Some(mock_ghes::Defect::LostCompleted),
+            Defect::DoubleDeliveries => Some(mock_ghes::Defect::DoubleDeliveries),
             _ => None,
         }
     }
@@ -304,6 +337,21 @@ impl Defect {
                     rule["untilTime"] = json!(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
                 }
             }
+            Defect::NoDangling if manifest["metadata"]["name"] == "dangles" => {
+                let other = fixtures::horizontal_runner_autoscaler();
+                manifest["spec"]["scaleTargetRef"] = other["spec"]["scaleTargetRef"].clone();
+            }
+            Defect::UncountedLabel if kind == "RunnerDeployment" => {
+                let labels = manifest.pointer_mut("/spec/template/spec/labels");
+                if let Some(labels) = labels.and_then(Value::as_array_mut) {
+                    labels.retain(|label| label != "linux");
+                }
+            }
+            Defect::MetricGone if kind == "HorizontalRunnerAutoscaler" => {
+                if let Some(spec) = manifest["spec"].as_object_mut() {
+                    spec.remove("metrics");
+                }
+            }
             Defect::LongReservation if kind == "HorizontalRunnerAutoscaler" => {
                 manifest["spec"]["scaleUpTriggers"][0]["duration"] = json!("30m");
             }
@@ -347,6 +395,12 @@ impl Defect {
                 let arguments = manifest.pointer_mut("/spec/template/spec/containers/0/args");
                 if let Some(arguments) = arguments.and_then(Value::as_array_mut) {
                     arguments.retain(|argument| argument != "--enable-leader-election");
+                }
+            }
+            Defect::UnguardedWebhooks if kind == "Deployment" => {
+                let environment = manifest.pointer_mut("/spec/template/spec/containers/0/env");
+                if let Some(environment) = environment.and_then(Value::as_array_mut) {
+                    environment.retain(|variable| variable["name"] != "GITHUB_WEBHOOK_SECRET_TOKEN");
                 }
             }
             Defect::OtherIssuer if kind == "Certificate" => {

@@ -292,7 +292,7 @@ async fn await_no_runner(context: &Context) -> anyhow::Result<()> {
 }
 
 /// The trigger's duration in the check of it. Kubernetes stores times in whole seconds.
-const SHORT: Duration = Duration::from_secs(4);
+const SHORT: Duration = Duration::from_secs(3);
 const ROUNDING: Duration = Duration::from_secs(1);
 
 async fn expiry(context: Context) -> anyhow::Result<()> {
@@ -312,7 +312,7 @@ async fn expiry(context: Context) -> anyhow::Result<()> {
     let up = scaled.desired.reaches(1, DEADLINE).await?;
     let down = scaled.desired.reaches(0, DEADLINE).await?;
     let lasted = down.at - up.at;
-    context.measure("a reservation of 4 s lasted", lasted.as_secs_f64(), "s");
+    context.measure("a reservation of 3 s lasted", lasted.as_secs_f64(), "s");
     expect(
         format!("the reservation to last {SHORT:?}, up to a second"),
         lasted + ROUNDING >= SHORT,

@@ -121,6 +121,7 @@ impl Defect {
         Defect::LongReservation,
         Defect::UnguardedWebhooks,
         Defect::NoDangling,
+        // Here for the same reason.
         Defect::UncountedLabel,
         Defect::MetricGone,
         Defect::DoubleDeliveries,

@@ -215,6 +215,9 @@ impl Times {
 /// Less than the clock's own step between two lines of a log.
 const TOLERANCE: f64 = 1e-6;
 
+/// So many differences are told in full: each has all labels of its job.
+const TOLD: usize = 2;
+
 /// How the counts, sums and durations of jobs differ from what is awaited; none: not at all.
 fn differences(expected: &BTreeMap<Series, f64>, samples: &[Sample]) -> Option<String> {
     let of_jobs = samples
@@ -233,8 +236,13 @@ fn differences(expected: &BTreeMap<Series, f64>, samples: &[Sample]) -> Option<S
                 series.0, series.1
             )),
         });
-    let text = different.collect::<Vec<_>>().join("; ");
-    (!text.is_empty()).then_some(text)
+    let different: Vec<String> = different.collect();
+    let (told, more) = different.split_at(different.len().min(TOLD));
+    let mut text = told.join("; ");
+    if !more.is_empty() {
+        text.push_str(&format!("; and {} more", more.len()));
+    }
+    (!told.is_empty()).then_some(text)
 }
 
 #[cfg(test)]

@@ -53,20 +53,23 @@ pub(crate) fn other_arcs(plan: &Plan, checks: &[Check]) -> BTreeSet<String> {
     wanted.filter(|version| *version != plan.arc).collect()
 }
 
-/// The programs of ARC besides the manager that these checks want.
-pub(crate) fn servers(checks: &[Check]) -> BTreeSet<ArcServer> {
-    let wanted = checks.iter().filter_map(|check| match &check.claims {
-        Claim::OwnArc(own) => Some(own.servers.as_slice()),
-        Claim::SharedArc | Claim::WholePlane => None,
-    });
-    wanted.flatten().copied().collect()
+/// The programs of ARC besides the manager that these checks want, each with its version.
+pub(crate) fn servers(plan: &Plan, checks: &[Check]) -> BTreeSet<(String, ArcServer)> {
+    let mut wanted = BTreeSet::new();
+    for check in checks {
+        if let Claim::OwnArc(own) = &check.claims {
+            let version = own.version.as_ref().unwrap_or(&plan.arc);
+            wanted.extend(own.servers.iter().map(|server| (version.clone(), *server)));
+        }
+    }
+    wanted
 }
 
 /// Obtains the parts; a foreign manager is taken as it is. `controlled`: also the manager with a clock that can be moved.
 pub(crate) async fn provision(
     plan: &Plan,
     other_arcs: &BTreeSet<String>,
-    servers: &BTreeSet<ArcServer>,
+    servers: &BTreeSet<(String, ArcServer)>,
     controlled: bool,
 ) -> anyhow::Result<Provisioned> {
     let resolver = Resolver::open(Options {
@@ -83,12 +86,17 @@ pub(crate) async fn provision(
     if controlled {
         wanted.push((ARC_CLOCK, Some(plan.arc.as_str())));
     }
-    let foreign_server = |server: &ArcServer| match server {
-        ArcServer::GithubWebhook => plan.arc_webhook_server.as_deref(),
-        ArcServer::ActionsMetrics => None,
+    let of_version = |version: &str| {
+        let of_it = servers.iter().filter(move |(of, _)| of == version);
+        of_it.map(|(_, server)| server.part()).collect::<Vec<_>>()
     };
-    let pinned = servers.iter().filter(|server| foreign_server(server).is_none());
-    wanted.extend(pinned.map(|server| (server.part(), Some(plan.arc.as_str()))));
+    let foreign_server = plan.arc_webhook_server.as_deref();
+    let webhook_server = ArcServer::GithubWebhook.part();
+    let tested = of_version(&plan.arc);
+    let pinned = tested
+        .iter()
+        .filter(|part| foreign_server.is_none() || **part != webhook_server);
+    wanted.extend(pinned.map(|part| (*part, Some(plan.arc.as_str()))));
     let progress = harness_artifacts::for_stderr();
     let mut parts = resolver.resolve_all(&wanted, progress.as_ref()).await?;
     if let Some(path) = &plan.arc_manager {
@@ -97,14 +105,9 @@ pub(crate) async fn provision(
             harness_artifacts::foreign("arc-manager", Utf8Path::new(path))?,
         );
     }
-    for server in servers {
-        if let Some(path) = foreign_server(server) {
-            let path = Utf8Path::new(path);
-            parts.insert(
-                server.part().to_owned(),
-                harness_artifacts::foreign(server.part(), path)?,
-            );
-        }
+    if let Some(path) = foreign_server.filter(|_| tested.contains(&webhook_server)) {
+        let foreign = harness_artifacts::foreign(webhook_server, Utf8Path::new(path))?;
+        parts.insert(webhook_server.to_owned(), foreign);
     }
     if let (Some(path), Some(chart)) = (&plan.arc_chart, parts.get_mut("arc-chart")) {
         // Its origin stays the version's: what a test changed in a copy is no release of its own.
@@ -112,7 +115,7 @@ pub(crate) async fn provision(
     }
     let mut others = BTreeMap::new();
     for version in other_arcs {
-        let parts = ARC.into_iter().chain(servers.iter().map(|server| server.part()));
+        let parts = ARC.into_iter().chain(of_version(version));
         let wanted: Vec<_> = parts.map(|part| (part, Some(version.as_str()))).collect();
         let resolved = resolver.resolve_all(&wanted, progress.as_ref()).await?;
         others.insert(version.clone(), resolved);

@@ -220,7 +220,7 @@ async fn carry_out(
     })?;
     let start = Instant::now();
     let versions = provision::other_arcs(&plan, &checks);
-    let (servers, controlled) = (provision::servers(&checks), clock == WallClock::Controlled);
+    let (servers, controlled) = (provision::servers(&plan, &checks), clock == WallClock::Controlled);
     let provisioned = tokio::select! {
         provisioned = provision::provision(&plan, &versions, &servers, controlled) => provisioned?,
         () = interrupts.next() => { sinks.event(Event::Interrupted)?; return Ok(()) }

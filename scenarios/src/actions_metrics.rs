@@ -238,11 +238,11 @@ fn differences(expected: &BTreeMap<Series, f64>, samples: &[Sample]) -> Option<S
         });
     let different: Vec<String> = different.collect();
     let (told, more) = different.split_at(different.len().min(TOLD));
-    let mut text = told.join("; ");
-    if !more.is_empty() {
-        text.push_str(&format!("; and {} more", more.len()));
+    match more.len() {
+        _ if told.is_empty() => None,
+        0 => Some(told.join("; ")),
+        count => Some(format!("{}; and {count} more", told.join("; "))),
     }
-    (!told.is_empty()).then_some(text)
 }
 
 #[cfg(test)]

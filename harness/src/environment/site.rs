@@ -181,6 +181,8 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
+    use harness_model::ArcServer;
+
     use super::*;
 
     #[test]
@@ -197,6 +199,29 @@ mod tests {
                 "127.0.0.1 ghes.test",
                 "127.1.0.1 ghes-1.test",
                 "127.1.0.2 ghes-2.test"
+            ]
+        );
+    }
+
+    #[test]
+    fn each_server_of_a_release_has_ports_of_its_own() {
+        let claim = OwnArc {
+            servers: ArcServer::ALL.to_vec(),
+            ..OwnArc::default()
+        };
+
+        let release = Site::own_release(1, "e2e-a", &claim);
+
+        let ports: Vec<_> = release
+            .servers
+            .iter()
+            .map(|s| (s.kind, s.webhook, s.metrics))
+            .collect();
+        assert_eq!(
+            ports,
+            [
+                (ArcServer::GithubWebhook, 20_170, 20_180),
+                (ArcServer::ActionsMetrics, 20_171, 20_181),
             ]
         );
     }

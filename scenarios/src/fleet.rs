@@ -12,6 +12,7 @@ use harness::cluster::{Seen, eventually};
 use harness::ghes::{Runner, Scope};
 use jiff::Timestamp;
 use kube::api::ListParams;
+use serde_json::{Value, json};
 
 /// Long against the few seconds that each step takes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -99,6 +100,12 @@ pub(crate) async fn await_listed(
 pub(crate) fn described(list: &[Runner]) -> String {
     let one = |r: &Runner| format!("{} {}{}", r.name, r.status, if r.busy { " busy" } else { "" });
     format!("[{}]", list.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// A RunnerDeployment with pods that no node will take: for checks of what ARC asks for, not of what a pod makes of it.
+pub(crate) fn without_a_node(mut deployment: Value) -> Value {
+    deployment["spec"]["template"]["spec"]["nodeSelector"] = json!({ "ghes-harness/node": "none" });
+    deployment
 }
 
 /// The names of the Runners in the scenario's namespace.

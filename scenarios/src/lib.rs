@@ -2,6 +2,7 @@
 //!
 //! What it is not: no scenario names a backend; it declares capabilities and acts through [`harness::Context`].
 
+mod actions_metrics;
 mod admission;
 mod ephemeral;
 mod failover;
@@ -13,6 +14,7 @@ mod outage;
 mod overrides;
 mod overrides_year;
 mod pods;
+mod queued_jobs;
 mod quickstart;
 mod registration;
 mod rollout;
@@ -23,6 +25,9 @@ mod trust;
 mod upgrade;
 mod verify_install;
 mod visit;
+mod webhook;
+mod webhook_hostile;
+mod webhook_upstream;
 
 use harness::Scenario;
 
@@ -46,6 +51,13 @@ pub static CATALOGUE: &[Scenario] = &[
     oracle::DIFFERENTIAL,
     oracle::DIFFERENTIAL_IN_NEW_YORK,
     metrics::PERCENTAGE_RUNNERS_BUSY,
+    queued_jobs::QUEUED_JOBS,
+    webhook::SCALE_UP_AND_DOWN,
+    webhook::EXPIRY,
+    webhook_hostile::HOSTILE,
+    webhook_upstream::DANGLING,
+    webhook_upstream::RUNAWAY,
+    actions_metrics::JOBS,
     outage::CONTROLLER,
     outage::RUNNER,
     trust::CONTROLLER,

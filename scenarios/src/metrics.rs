@@ -44,7 +44,7 @@ const BUSY: usize = 3;
 const SCALE_UP_THRESHOLD: &str = "0.8";
 
 /// A metric: its name and labels.
-type Series = (String, BTreeMap<String, String>);
+pub(crate) type Series = (String, BTreeMap<String, String>);
 
 async fn percentage_runners_busy(context: Context) -> anyhow::Result<()> {
     let deployment = context.runner_deployment()?;
@@ -245,7 +245,8 @@ async fn expected(
     ]))
 }
 
-fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+/// Labels by name.
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -253,7 +254,7 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 /// Every series that is not as awaited, with both values.
-fn differences(expected: &BTreeMap<Series, String>, seen: &BTreeMap<Series, String>) -> String {
+pub(crate) fn differences(expected: &BTreeMap<Series, String>, seen: &BTreeMap<Series, String>) -> String {
     let all: BTreeSet<&Series> = expected.keys().chain(seen.keys()).collect();
     let differing = all
         .into_iter()

@@ -15,7 +15,9 @@ use harness::model::{Capability, Check, Claim, OwnArc, Profile, Scope, WallClock
 use harness::{Context, Scenario, expect_equal};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::fleet;
 
 pub(crate) const YEAR: Scenario = Scenario {
     check: || {
@@ -107,7 +109,7 @@ async fn year(context: Context, zone: &str, hours: &[i8]) -> anyhow::Result<()> 
         .unwrap_or_default();
     let spec = serde_json::from_value(autoscaler["spec"].clone()).context("read the guide's autoscaler")?;
     context
-        .apply(&without_a_node(context.runner_deployment()?))
+        .apply(&fleet::without_a_node(context.runner_deployment()?))
         .await?;
     let mut oracle = Oracle {
         controller: Controller::in_zone(zone),
@@ -241,12 +243,6 @@ fn idle(replicas: Option<i64>) -> Observed {
         busy: Busy::default(),
         open_jobs: 0,
     }
-}
-
-/// With pods that no node will take.
-fn without_a_node(mut deployment: Value) -> Value {
-    deployment["spec"]["template"]["spec"]["nodeSelector"] = json!({ "ghes-harness/node": "none" });
-    deployment
 }
 
 #[cfg(test)]

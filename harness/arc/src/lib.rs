@@ -10,13 +10,15 @@ mod manager;
 mod reach;
 mod release;
 pub mod resources;
+mod servers;
 mod serving;
 mod workload;
 
 pub use cert_manager::{CertManager, CertManagerParts, NAMESPACE as CERT_MANAGER_NAMESPACE};
 pub use chart::{Chart, ChartError, Rendered, definitions, render};
 pub use manager::{Arc, Controller, NAMESPACE, Subject, install, prepare};
-pub use release::{RELEASE, Release, Replica};
+pub use release::{RELEASE, Release, Replica, Server};
+pub use servers::RunningServer;
 
 use harness_cluster::{ApplyError, ProcessError, WaitError};
 

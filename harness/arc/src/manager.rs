@@ -1,12 +1,13 @@
 //! ARC's manager as processes that act as the chart's service account, with their certificate issued by the real cert-manager.
 
+use std::collections::BTreeMap;
 use std::sync;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_cluster::local::ControlPlane;
 use harness_cluster::{Applier, Process, Program, Seen, error_chain, eventually};
-use harness_model::Redactor;
+use harness_model::{ArcServer, Redactor};
 use kube::api::{ApiResource, DeleteParams, DynamicObject};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::cert_manager::{apply_all, await_admission};
 use crate::chart::{Rendered, definitions, render};
 use crate::release::{Release, chart_values};
+use crate::servers::{self, RunningServer};
 use crate::serving::{await_ca_bundles, await_certificate, keep_certificate};
 use crate::workload::Container;
 use crate::{ChartError, InstallError, balancer, identity, reach};
@@ -55,6 +57,10 @@ pub struct Subject {
     pub redactor: Redactor,
     /// Whose installation it is.
     pub release: Release,
+    /// The release's other programs.
+    pub servers: BTreeMap<ArcServer, Utf8PathBuf>,
+    /// What GHES signs webhooks with.
+    pub webhook_secret: SecretString,
 }
 
 /// The rendered chart, ready to be installed.
@@ -111,6 +117,7 @@ impl Arc {
 pub struct Controller {
     managers: Vec<sync::Arc<Process>>,
     metrics: Vec<String>,
+    servers: Vec<RunningServer>,
     configurations: Vec<Value>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -129,11 +136,18 @@ impl Controller {
         &self.metrics
     }
 
-    /// Ends the managers and what serves them.
+    /// The release's other programs.
+    #[must_use]
+    pub fn servers(&self) -> &[RunningServer] {
+        &self.servers
+    }
+
+    /// Ends all its programs and what serves them.
     pub async fn stop(&self) {
         self.stop.cancel();
-        let managers = self.managers.iter();
-        futures::future::join_all(managers.map(|process| process.stop(Duration::from_secs(1)))).await;
+        let servers = self.servers.iter().map(|server| &server.process);
+        let all = self.managers.iter().chain(servers);
+        futures::future::join_all(all.map(|process| process.stop(Duration::from_secs(1)))).await;
         self.tasks.wait().await;
     }
 
@@ -192,14 +206,14 @@ pub async fn install(
         .map(|c| reach::configuration(c, release.service))
         .collect();
     let mut applier = Applier::new(client.clone());
-    let secret = credentials(&arc.subject);
+    let secrets = std::iter::once(credentials(&arc.subject)).chain(servers::secrets(&arc.subject));
     apply_all(
         &mut applier,
         arc.rest
             .into_documents()
             .into_iter()
             .chain(services)
-            .chain([secret]),
+            .chain(secrets),
     )
     .await?;
 
@@ -255,6 +269,7 @@ pub async fn install(
         logs,
     )
     .await?;
+    let servers = servers::start(&arc.subject, plane, &deployments, &folder, logs).await?;
     let metrics = release
         .replicas
         .iter()
@@ -262,12 +277,16 @@ pub async fn install(
     let controller = Controller {
         managers,
         metrics: metrics.collect(),
+        servers,
         configurations,
         stop,
         tasks,
     };
     for process in &controller.managers {
         await_subject(client, process, release.admits_in()).await?;
+    }
+    for server in &controller.servers {
+        servers::await_listening(server).await?;
     }
     Ok(controller)
 }
@@ -281,6 +300,15 @@ fn credentials(subject: &Subject) -> Value {
     })
 }
 
+/// The chart renders no Deployment with this container.
+pub(crate) fn missing(subject: &Subject, container: &str) -> InstallError {
+    let error = ChartError::Helm {
+        chart: subject.chart.clone(),
+        stderr: format!("it renders no Deployment with a container `{container}`"),
+    };
+    error.into()
+}
+
 async fn start_managers(
     subject: &Subject,
     plane: &ControlPlane,
@@ -290,29 +318,14 @@ async fn start_managers(
     temporary: &[Utf8PathBuf],
     logs: &Utf8Path,
 ) -> Result<Vec<sync::Arc<Process>>, InstallError> {
-    let missing = || ChartError::Helm {
-        chart: subject.chart.clone(),
-        stderr: "it renders no Deployment with a container `manager`".into(),
-    };
     let (deployment, mut chart) = deployments
         .iter()
         .find_map(|d| Container::of(d, "manager").map(|c| (d, c)))
-        .ok_or_else(missing)?;
+        .ok_or_else(|| missing(subject, "manager"))?;
     if !leader_election {
         chart = chart.without("--enable-leader-election");
     }
-    let account = deployment
-        .pointer("/spec/template/spec/serviceAccountName")
-        .and_then(Value::as_str);
-    let kubeconfig = identity::kubeconfig(
-        &plane.client,
-        &plane.server,
-        plane.ca.pem(),
-        NAMESPACE,
-        account.unwrap_or("default"),
-        folder,
-    )
-    .await?;
+    let kubeconfig = kubeconfig_of(plane, deployment, folder).await?;
     let mut managers = Vec::new();
     for ((index, replica), temporary) in subject.release.replicas.iter().enumerate().zip(temporary) {
         let container = subject.release.container(&chart, replica);
@@ -331,6 +344,26 @@ async fn start_managers(
         managers.push(sync::Arc::new(program.start(logs)?));
     }
     Ok(managers)
+}
+
+/// A kubeconfig as which the Deployment's pods would act.
+pub(crate) async fn kubeconfig_of(
+    plane: &ControlPlane,
+    deployment: &Value,
+    folder: &Utf8Path,
+) -> Result<Utf8PathBuf, InstallError> {
+    let account = deployment
+        .pointer("/spec/template/spec/serviceAccountName")
+        .and_then(Value::as_str);
+    identity::kubeconfig(
+        &plane.client,
+        &plane.server,
+        plane.ca.pem(),
+        NAMESPACE,
+        account.unwrap_or("default"),
+        folder,
+    )
+    .await
 }
 
 /// The subject is ready when its webhook admits a RunnerDeployment that is then not stored.

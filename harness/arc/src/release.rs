@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use harness_model::ArcServer;
 use serde_json::{Value, json};
 
 use crate::manager::{NAMESPACE, Subject};
@@ -18,6 +19,17 @@ pub struct Replica {
     /// Admission webhook, HTTPS.
     pub webhook: u16,
     /// Metrics, HTTP on loopback.
+    pub metrics: u16,
+}
+
+/// One of the chart's programs that GHES tells of jobs, and where it listens: HTTP on loopback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Which.
+    pub kind: ArcServer,
+    /// Webhooks.
+    pub webhook: u16,
+    /// Metrics.
     pub metrics: u16,
 }
 
@@ -36,6 +48,8 @@ pub struct Release {
     pub flags: Vec<String>,
     /// Further environment of the manager.
     pub env: BTreeMap<String, String>,
+    /// The programs besides the manager.
+    pub servers: Vec<Server>,
 }
 
 impl Release {
@@ -49,6 +63,7 @@ impl Release {
             replicas: vec![replica],
             flags: Vec::new(),
             env: BTreeMap::new(),
+            servers: Vec::new(),
         }
     }
 
@@ -75,6 +90,11 @@ impl Release {
         }
     }
 
+    /// The Secret of one of the other programs, and that program's name in logs and messages.
+    pub(crate) fn server(&self, kind: ArcServer) -> String {
+        format!("{}-{kind}", self.name)
+    }
+
     /// The chart's container as this replica runs it.
     pub(crate) fn container(&self, chart: &Container, replica: &Replica) -> Container {
         let container = chart
@@ -96,7 +116,7 @@ impl Release {
 /// The chart's values: the guide's, and what a local process needs.
 pub(crate) fn chart_values(subject: &Subject) -> Value {
     let release = &subject.release;
-    json!({
+    let mut values = json!({
         // The guide's two, of which the local cluster runs as many as the release says.
         "replicaCount": release.replicas.len().max(2),
         "leaderElectionId": release.name,
@@ -109,7 +129,16 @@ pub(crate) fn chart_values(subject: &Subject) -> Value {
         },
         // The Secret is made beside the chart, so that the token never stands in a values file.
         "authSecret": { "enabled": true, "create": false, "name": release.secret() },
-    })
+    });
+    for server in &release.servers {
+        let section = match server.kind {
+            ArcServer::GithubWebhook => "githubWebhookServer",
+            ArcServer::ActionsMetrics => "actionsMetricsServer",
+        };
+        let secret = json!({ "enabled": true, "create": false, "name": release.server(server.kind) });
+        values[section] = json!({ "enabled": true, "secret": secret });
+    }
+    values
 }
 
 #[cfg(test)]
@@ -128,6 +157,7 @@ mod tests {
             .map(str::to_owned)
             .to_vec(),
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
         };
         let replica = Replica {
             webhook: 20_010,

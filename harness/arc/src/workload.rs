@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Arguments and plain environment of one container. Values from Secrets are left out: their owner sets them.
+/// Arguments and environment of one container. Of values from Secrets only the key is known here: their owner sets them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Container {
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
+    /// Which key of a Secret is in which variable.
+    pub(crate) secrets: BTreeMap<String, String>,
 }
 
 impl Container {
@@ -19,10 +21,17 @@ impl Container {
         let containers = deployment.pointer("/spec/template/spec/containers")?.as_array()?;
         let container = containers.iter().find(|c| c["name"] == name)?;
         let mut env = BTreeMap::new();
+        let mut secrets = BTreeMap::new();
         for variable in container["env"].as_array().into_iter().flatten() {
             let Some(name) = variable["name"].as_str() else {
                 continue;
             };
+            if let Some(key) = variable
+                .pointer("/valueFrom/secretKeyRef/key")
+                .and_then(Value::as_str)
+            {
+                secrets.insert(name.to_owned(), key.to_owned());
+            }
             let field = variable
                 .pointer("/valueFrom/fieldRef/fieldPath")
                 .and_then(Value::as_str);
@@ -39,7 +48,7 @@ impl Container {
             .flatten()
             .filter_map(Value::as_str);
         let args = args.map(|arg| expand(arg, &env)).collect();
-        Some(Container { args, env })
+        Some(Container { args, env, secrets })
     }
 
     /// Sets `--flag=value`, in place of the chart's if it has one.
@@ -97,6 +106,10 @@ mod tests {
         assert_eq!(
             container.env,
             BTreeMap::from([("POD_NAMESPACE".to_owned(), "cert-manager".to_owned())])
+        );
+        assert_eq!(
+            container.secrets,
+            BTreeMap::from([("TOKEN".to_owned(), "k".to_owned())])
         );
     }
 }

@@ -416,6 +416,8 @@ mod tests {
             "cert-manager-chart",
             "arc-manager",
             "arc-manager-clock",
+            "arc-github-webhook-server",
+            "arc-actions-metrics-server",
             "arc-chart",
         ] {
             assert!(names.contains(&name), "{name} must be pinned");
@@ -450,7 +452,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("there is no part `kubelet`; there is: arc-chart, arc-manager, ")
+                .starts_with("there is no part `kubelet`; there is: arc-actions-metrics-server, arc-chart, ")
         );
         assert_eq!(error.exit(), harness_model::Exit::Usage);
     }

@@ -6,6 +6,7 @@
 
 mod connect;
 mod error;
+mod hooks;
 mod logs;
 mod operation;
 mod retry;
@@ -17,6 +18,7 @@ mod workflows;
 pub use connect::{Ghes, Target};
 pub use error::{Failure, GhesError};
 pub use harness_model::Scope;
+pub use hooks::NewHook;
 pub use octocrab::models::actions::SelfHostedRunner as Runner;
 pub use octocrab::models::workflows::{Conclusion, Job, Run, Status, Step};
 pub use octocrab::models::{JobId, RunId, RunnerId};

@@ -70,6 +70,12 @@ pub enum Operation {
         /// The job.
         job: JobId,
     },
+    /// Making a webhook.
+    #[error("make a webhook of {0}")]
+    CreateHook(
+        /// Whose.
+        Scope,
+    ),
     /// Reading the newest commit of a branch.
     #[error("read branch {branch} of {repo}")]
     ReadBranch {
@@ -90,6 +96,10 @@ impl Operation {
                 Scope::Organization(_) => "the scope admin:org, of an organization owner",
                 Scope::Repository { .. } => "the scope repo, of an administrator of the repository",
             },
+            Operation::CreateHook(Scope::Organization(_)) => {
+                "the scope admin:org_hook, of an organization owner"
+            }
+            Operation::CreateHook(_) => "the scope admin:repo_hook, of an administrator of the repository",
             _ => "the scope repo, of somebody who may write to the repository",
         }
     }

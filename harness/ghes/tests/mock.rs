@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use harness_ghes::{Ghes, Repo, Scope, Status, Target};
+use harness_ghes::{Ghes, NewHook, Repo, Scope, Status, Target};
 use mock_ghes::{FaultKind, FaultRule, Hand, MockGhes, Server, TlsIdentity};
 use url::Url;
 
@@ -191,5 +191,32 @@ async fn a_certificate_of_an_unknown_ca_is_refused_with_the_cure() {
         "{text}"
     );
     assert_eq!((error.attempts(), hand.ledger().recent().len()), (1, 0));
+    server.shutdown().await.expect("nothing broke");
+}
+
+#[tokio::test]
+async fn a_webhook_is_made_for_an_organization_and_refused_for_an_enterprise() {
+    let (server, hand, ca) = start().await;
+    let ghes = Ghes::connect(target(&hand, Some(ca)))
+        .await
+        .expect("the CA is trusted");
+    let hook = NewHook {
+        url: "http://127.0.0.1:9/".into(),
+        secret: "a-secret-for-webhooks".to_owned().into(),
+        events: vec!["workflow_job".into()],
+    };
+
+    let made = ghes
+        .create_hook(&Scope::Organization("dogecompany".into()), &hook)
+        .await
+        .expect("the token has the right");
+    let refused = ghes
+        .create_hook(&Scope::Enterprise("dogecompany".into()), &hook)
+        .await
+        .expect_err("REST has none there");
+
+    let pinged = hand.deliveries().await.expect("the server runs");
+    assert_eq!((pinged[0].hook, pinged[0].event.as_str()), (made, "ping"));
+    assert!(refused.to_string().contains("404"), "{refused}");
     server.shutdown().await.expect("nothing broke");
 }

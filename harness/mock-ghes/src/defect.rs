@@ -34,11 +34,15 @@ pub enum Defect {
     ThirdIdle,
     /// In a matrix of more than 32 jobs, the last has the first one's values.
     RepeatLeg,
+    /// No webhook is told that a job is completed.
+    LostCompleted,
+    /// Webhooks are told everything about jobs twice, as two events.
+    DoubleDeliveries,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 12] = [
+    pub const ALL: [Defect; 14] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -51,6 +55,8 @@ impl Defect {
         Defect::FewBusy,
         Defect::ThirdIdle,
         Defect::RepeatLeg,
+        Defect::LostCompleted,
+        Defect::DoubleDeliveries,
     ];
 
     /// The kebab-case name.
@@ -69,6 +75,8 @@ impl Defect {
             Defect::FewBusy => "few-busy",
             Defect::ThirdIdle => "third-idle",
             Defect::RepeatLeg => "repeat-leg",
+            Defect::LostCompleted => "lost-completed",
+            Defect::DoubleDeliveries => "double-deliveries",
         }
     }
 }

@@ -7,8 +7,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::ledger::Ledger;
-use crate::state::{ClearDefects, Defects, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect, Stopped};
-use crate::view::{JobView, RunView, RunnerView};
+use crate::state::{
+    ClearDefects, Defects, Deliveries, HoldDeliveries, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect,
+    SendDelivery, Signature, Stopped, TellHook,
+};
+use crate::view::{DeliveryView, JobView, RunView, RunnerView};
 use crate::web::App;
 use crate::{Defect, FaultRule};
 
@@ -99,6 +102,74 @@ impl Hand {
     /// [`Stopped`]
     pub async fn job_log(&self, job: u64) -> Result<Option<String>, Stopped> {
         self.app.state.ask(JobLog(job)).await
+    }
+
+    /// Everything that was told to webhooks or is held back, oldest first.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn deliveries(&self) -> Result<Vec<DeliveryView>, Stopped> {
+        self.app.state.ask(Deliveries).await
+    }
+
+    /// Holds back what webhooks are to be told from now on: [`Hand::send`] sends single deliveries, in any order and as often as one likes.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn hold_deliveries(&self) -> Result<(), Stopped> {
+        self.app.state.ask(HoldDeliveries(true)).await
+    }
+
+    /// Sends all deliveries that are held, in order, and holds no more.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn release_deliveries(&self) -> Result<(), Stopped> {
+        self.app.state.ask(HoldDeliveries(false)).await
+    }
+
+    /// Sends a delivery that is held, or any other again, and waits until the attempt is over. `None`: there is no such delivery.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn send(&self, delivery: u64, signature: Signature) -> Result<Option<DeliveryView>, Stopped> {
+        let sent = self.app.state.ask(SendDelivery { delivery, signature }).await?;
+        self.attempt(sent).await
+    }
+
+    /// Tells a webhook something that did not happen, and waits until the attempt is over. `None`: there is no such webhook.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn tell(
+        &self,
+        hook: u64,
+        event: &str,
+        payload: &str,
+        signature: Signature,
+    ) -> Result<Option<DeliveryView>, Stopped> {
+        let told = TellHook {
+            hook,
+            event: event.to_owned(),
+            payload: payload.to_owned(),
+            signature,
+        };
+        let told = self.app.state.ask(told).await?;
+        self.attempt(told).await
+    }
+
+    /// Waits until this delivery's attempt is over; the receiver gets no more than ten seconds.
+    async fn attempt(&self, delivery: Option<u64>) -> Result<Option<DeliveryView>, Stopped> {
+        let Some(delivery) = delivery else { return Ok(None) };
+        let mut revision = self.watch();
+        loop {
+            revision.mark_unchanged();
+            let mut all = self.deliveries().await?.into_iter();
+            if let Some(found) = all.find(|view| view.id == delivery && view.answered) {
+                return Ok(Some(found));
+            }
+            revision.changed().await.map_err(|_| Stopped)?;
+        }
     }
 
     /// Lets requests go wrong from now on.

@@ -1,4 +1,4 @@
-//! The ledger: every request and its answer, written as JSON lines while it happens, the recent part in memory.
+//! The ledger: every request and its answer, and every delivery to a webhook, written as JSON lines while it happens, the recent part in memory.
 //!
 //! Holds no token: identities are names or kinds, excerpts are redacted. It observes; it decides nothing.
 
@@ -12,6 +12,8 @@ use harness_model::Redactor;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// In place of a route: the server itself was the client, and delivered something to a webhook.
+pub const DELIVERY_ROUTE: &str = "webhook delivery";
 /// How many records stay in memory; the file has all.
 const RECENT: usize = 10_000;
 /// Longest body excerpt, in bytes.
@@ -19,7 +21,7 @@ const EXCERPT: usize = 1024;
 /// How much of a body is cleaned to get an excerpt: enough that no token straddles the excerpt's end.
 const CLEANED: usize = 8 * EXCERPT;
 
-/// One request and its answer.
+/// One request and its answer: one that came, or a webhook's that went out, whose route is [`DELIVERY_ROUTE`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// From 1, in order of arrival. Records are written when they end, so the file's order may differ.

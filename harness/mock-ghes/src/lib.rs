@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Everything that requests change lives in one task (`state`); every request and answer is in the [`Ledger`]. What it
-//! is not: it knows nothing of Kubernetes, runs no step of a job, and sends no webhook.
+//! is not: it knows nothing of Kubernetes, and runs no step of a job.
 
 mod action;
 mod clock;
@@ -39,9 +39,9 @@ pub use defect::{Defect, UnknownDefect};
 pub use fault::{FaultKind, FaultRule};
 pub use git::GitError;
 pub use hand::Hand;
-pub use ledger::{Ledger, Record};
+pub use ledger::{DELIVERY_ROUTE, Ledger, Record};
 pub use scope::{RepositoryName, Scope};
 pub use server::{Builder, MockGhes, Server, ShutdownError, StartError};
-pub use state::Stopped;
+pub use state::{Signature, Stopped};
 pub use tls::{TlsError, TlsIdentity};
 pub use world::{Enterprise, Organization, PersonalAccessToken, RepositorySpec, User, World, WorldError};

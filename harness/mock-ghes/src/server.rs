@@ -16,7 +16,7 @@ use crate::git::{GitError, Repositories};
 use crate::hand::Hand;
 use crate::ledger::Ledger;
 use crate::staged::Staged;
-use crate::web::{App, Inner, router};
+use crate::web::{App, Inner, deliver_all, router};
 use crate::wire::{TokenSecret, random_guid, random_token};
 use crate::{Clock, TlsError, TlsIdentity, World, WorldError, state};
 
@@ -232,11 +232,13 @@ impl Builder {
         let world = Arc::new(world);
         let secret = TokenSecret::random();
         let stop = CancellationToken::new();
+        let (posts, to_deliver) = tokio::sync::mpsc::unbounded_channel();
         let (state, state_task) = state::start(
             world.clone(),
             secret.clone(),
             self.redactor.clone(),
             self.clock.clone(),
+            posts,
             stop.clone(),
         );
         let admin_token = SecretString::from(random_token("admin_"));
@@ -266,6 +268,10 @@ impl Builder {
                 panics: Mutex::default(),
             }),
         };
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(deliver_all(app.clone(), to_deliver)),
+        );
         let handle = Handle::new();
         let service = router(app.clone()).into_make_service();
         let serve = match tls {

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 pub use crate::engine::Conclusion;
 use crate::{RepositoryName, Scope};
@@ -139,6 +140,37 @@ pub struct JobView {
     pub head_sha: String,
     /// The branch or tag.
     pub head_branch: String,
+}
+
+/// Something told to a webhook, or held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryView {
+    /// Its number. A redelivery has one of its own.
+    pub id: u64,
+    /// `X-GitHub-Delivery`: the same for all redeliveries.
+    pub guid: Uuid,
+    /// The webhook's number.
+    pub hook: u64,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// For `workflow_job`: `queued`, `in_progress` or `completed`.
+    pub action: Option<String>,
+    /// For `workflow_job`: the job's number in REST.
+    pub job: Option<u64>,
+    /// Whether it was told before.
+    pub redelivery: bool,
+    /// Whether it waits until a test has it sent.
+    pub held: bool,
+    /// When it was written down, or sent if it had been held.
+    pub at: Timestamp,
+    /// Whether its attempt is over.
+    pub answered: bool,
+    /// Status of the answer; none: no answer came (yet).
+    pub status: Option<u16>,
+    /// The answer's beginning, or why none came.
+    pub answer: String,
+    /// From the request to its answer.
+    pub duration_ms: u64,
 }
 
 /// The commit of a run.

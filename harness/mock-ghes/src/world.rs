@@ -341,6 +341,7 @@ impl Default for World {
             "repo",
             "workflow",
             "admin:org",
+            "admin:org_hook",
             "admin:enterprise",
             "manage_runners:enterprise",
         ];

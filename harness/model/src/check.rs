@@ -61,6 +61,45 @@ impl fmt::Display for WallClock {
     }
 }
 
+/// A program of ARC's chart besides the manager, which GHES tells of jobs by webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArcServer {
+    /// Scales runners by queued and completed jobs.
+    GithubWebhook,
+    /// Exposes metrics of jobs.
+    ActionsMetrics,
+}
+
+impl ArcServer {
+    /// Every one.
+    pub const ALL: [ArcServer; 2] = [ArcServer::GithubWebhook, ArcServer::ActionsMetrics];
+
+    /// As the chart calls its container.
+    #[must_use]
+    pub fn container(self) -> &'static str {
+        match self {
+            ArcServer::GithubWebhook => "github-webhook-server",
+            ArcServer::ActionsMetrics => "actions-metrics-server",
+        }
+    }
+
+    /// As `kind/versions.toml` calls the part.
+    #[must_use]
+    pub fn part(self) -> &'static str {
+        match self {
+            ArcServer::GithubWebhook => "arc-github-webhook-server",
+            ArcServer::ActionsMetrics => "arc-actions-metrics-server",
+        }
+    }
+}
+
+impl fmt::Display for ArcServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.container())
+    }
+}
+
 /// How a scenario's own ARC differs from the common one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnArc {
@@ -76,6 +115,9 @@ pub struct OwnArc {
     /// ARC compares with times that it writes.
     #[serde(default)]
     pub clock: WallClock,
+    /// What the release has besides the manager.
+    #[serde(default)]
+    pub servers: Vec<ArcServer>,
 }
 
 impl Default for OwnArc {
@@ -86,6 +128,7 @@ impl Default for OwnArc {
             env: BTreeMap::new(),
             version: None,
             clock: WallClock::Real,
+            servers: Vec::new(),
         }
     }
 }

@@ -18,7 +18,7 @@ pub mod upgrade;
 mod verdict;
 
 pub use capability::Capability;
-pub use check::{Check, Claim, OwnArc, Profile, WallClock};
+pub use check::{ArcServer, Check, Claim, OwnArc, Profile, WallClock};
 pub use event::{Event, FORMAT, Failure, Line, Measurement, SkipReason};
 pub use exit::Exit;
 pub use gate::{Gate, GateError, GateFile, allows};

@@ -1,12 +1,8 @@
 //! Seeded defects: each breaks the mock, a manifest, a program or the chart, never a check, and must turn exactly its check red.
 
+mod effects;
+
 use harness_model::Plan;
-use jiff::{SignedDuration, Timestamp};
-use mock_ghes::{FaultKind, FaultRule};
-use serde_json::{Value, json};
-
-use super::Tenant;
-
 /// A way in which an environment can be made wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect {
@@ -84,11 +80,40 @@ pub enum Defect {
     HigherMinimum,
     /// The manager for random cases in a zone runs in UTC.
     CasesInUtc,
+    /// GHES tells no webhook that a job is completed.
+    LostCompleted,
+    /// The autoscaler's reservations last for half an hour.
+    LongReservation,
+    /// The webhook server does not know the secret.
+    UnguardedWebhooks,
+    /// The autoscaler that should have no target has one.
+    NoDangling,
+    /// The RunnerDeployment does not name the label of the queued jobs.
+    UncountedLabel,
+    /// The autoscaler has lost its metric.
+    MetricGone,
+    /// GHES tells webhooks of each step of a job twice.
+    DoubleDeliveries,
+}
+
+/// What is said of a defect.
+struct Facts {
+    name: &'static str,
+    turns_red: &'static str,
+    what: &'static str,
+}
+
+const fn facts(name: &'static str, turns_red: &'static str, what: &'static str) -> Facts {
+    Facts {
+        name,
+        turns_red,
+        what,
+    }
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 37] = [
+    pub const ALL: [Defect; 44] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -126,134 +151,255 @@ impl Defect {
         Defect::Trusted,
         Defect::HigherMinimum,
         Defect::CasesInUtc,
+        Defect::LostCompleted,
+        Defect::LongReservation,
+        Defect::UnguardedWebhooks,
+        Defect::NoDangling,
+        Defect::UncountedLabel,
+        Defect::MetricGone,
+        Defect::DoubleDeliveries,
     ];
 
     /// As `--defect` takes it.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Defect::DropLabel => "drop-label",
-            Defect::KeepEphemeral => "keep-ephemeral",
-            Defect::DropOutputs => "drop-outputs",
-            Defect::StaleCheckout => "stale-checkout",
-            Defect::ShortNameGone => "short-name-gone",
-            Defect::OtherIssuer => "other-issuer",
-            Defect::Relabelled => "relabelled",
-            Defect::UnaskedWebhook => "unasked-webhook",
-            Defect::CainjectorKilled => "cainjector-killed",
-            Defect::EffectiveTimePast => "effective-time-past",
-            Defect::NoGrace => "no-grace",
-            Defect::OneOff => "one-off",
-            Defect::EagerAutoscaler => "eager-autoscaler",
-            Defect::StuckOutage => "stuck-outage",
-            Defect::WideRepository => "wide-repository",
-            Defect::WideOrganization => "wide-organization",
-            Defect::FewBusy => "few-busy",
-            Defect::RepeatLeg => "repeat-leg",
-            Defect::LargeAdjustment => "large-adjustment",
-            Defect::BusyForbidden => "busy-forbidden",
-            Defect::LeakyOutage => "leaky-outage",
-            Defect::StuckRunnerOutage => "stuck-runner-outage",
-            Defect::NoElection => "no-election",
-            Defect::Tolerant => "tolerant",
-            Defect::OneShort => "one-short",
-            Defect::ThirdIdle => "third-idle",
-            Defect::SameRelease => "same-release",
-            Defect::ZoneLost => "zone-lost",
-            Defect::LapsedOverride => "lapsed-override",
-            Defect::HighThreshold => "high-threshold",
-            Defect::WideThreshold => "wide-threshold",
-            Defect::RunsForbidden => "runs-forbidden",
-            Defect::FloorOfOne => "floor-of-one",
-            Defect::StuckRollout => "stuck-rollout",
-            Defect::Trusted => "trusted",
-            Defect::HigherMinimum => "higher-minimum",
-            Defect::CasesInUtc => "cases-in-utc",
-        }
-    }
-
-    /// What is wrong, for the list.
-    #[must_use]
-    pub fn what(self) -> &'static str {
-        match self {
-            Defect::DropLabel => "GHES lists runners without one of their labels",
-            Defect::KeepEphemeral => "GHES keeps an ephemeral runner after its job",
-            Defect::DropOutputs => "GHES loses the outputs of a job",
-            Defect::StaleCheckout => "GHES serves a checkout of the commit before",
-            Defect::ShortNameGone => "the RunnerDeployment definition has no short name",
-            Defect::OtherIssuer => "the serving certificate comes from another issuer",
-            Defect::Relabelled => "the chart's service account carries another chart version",
-            Defect::UnaskedWebhook => "the validating webhook is not asked about RunnerDeployments",
-            Defect::CainjectorKilled => "cert-manager's cainjector is killed",
-            Defect::EffectiveTimePast => {
-                "a RunnerDeployment has an effectiveTime of long ago, so that ARC replaces no runner"
-            }
-            Defect::NoGrace => "runner pods have one second to end",
-            Defect::OneOff => "the autoscaler's override has lost its recurrence rule",
-            Defect::EagerAutoscaler => "the autoscaler scales out when half of its runners are busy",
-            Defect::StuckOutage => "an outage of GHES does not end",
-            Defect::WideRepository => "GHES gives a repository's runner jobs of another repository",
-            Defect::WideOrganization => "GHES gives an organization's runner jobs of another organization",
-            Defect::FewBusy => "GHES shows no more than five runners of a scope as busy",
-            Defect::RepeatLeg => "GHES gives the last job of a large matrix the first one's values",
-            Defect::LargeAdjustment => "the autoscaler removes three runners at a time in place of two",
-            Defect::BusyForbidden => "GHES answers 403 to a removal, also of a busy runner",
-            Defect::LeakyOutage => "GHES gives registration tokens although it is said to be away",
-            Defect::StuckRunnerOutage => "an outage of GHES for runners does not end",
-            Defect::NoElection => "the two managers run without leader election",
-            Defect::Tolerant => "runner pods tolerate a lost node for ever",
-            Defect::OneShort => "the RunnerDeployment has one runner fewer",
-            Defect::ZoneLost => "the manager that should run in a zone runs in UTC",
-            Defect::LapsedOverride => "the autoscaler's override ends for good after half a year",
-            Defect::HigherMinimum => "every random autoscaler has a minimum that is one higher",
-            Defect::CasesInUtc => "the manager for random cases in a zone runs in UTC",
-            Defect::SameRelease => "in place of the previous release of ARC the tested one runs",
-            Defect::ThirdIdle => "GHES shows the third busy runner of a scope as idle",
-            Defect::HighThreshold => "the autoscaler scales out only above 76 % busy",
-            Defect::WideThreshold => "the autoscaler scales in below 38 % busy, which 3 of 8 are",
-            Defect::RunsForbidden => "GHES answers 403 to a list of workflow runs",
-            Defect::FloorOfOne => "the autoscaler has minReplicas 1 in place of 0",
-            Defect::StuckRollout => "GHES answers 500 to a removal, also of the old template's runner",
-            Defect::Trusted => "the manager that should not know GHES's certificate authority knows it",
-        }
+        self.facts().name
     }
 
     /// The check that it must turn red, alone.
     #[must_use]
     pub fn turns_red(self) -> &'static str {
+        self.facts().turns_red
+    }
+
+    /// What is wrong, for the list.
+    #[must_use]
+    pub fn what(self) -> &'static str {
+        self.facts().what
+    }
+
+    fn facts(self) -> Facts {
         match self {
-            Defect::DropLabel => "registration::enterprise",
-            Defect::KeepEphemeral => "ephemeral::replaced",
-            Defect::DropOutputs | Defect::StaleCheckout => "quickstart::workflow",
-            Defect::ShortNameGone => "verify-install::api-resources",
-            Defect::OtherIssuer => "verify-install::certificate",
-            Defect::Relabelled => "verify-install::chart",
-            Defect::UnaskedWebhook => "admission::two-scopes",
-            Defect::CainjectorKilled => "verify-install::programs",
-            Defect::EffectiveTimePast => "pods::idle-deleted",
-            Defect::NoGrace => "pods::busy-deleted",
-            Defect::OneOff => "overrides::weekend",
-            Defect::EagerAutoscaler | Defect::ThirdIdle => "metrics::percentage-runners-busy",
-            Defect::StuckRunnerOutage => "outage::runner",
-            Defect::NoElection => "failover::leader",
-            Defect::SameRelease => "upgrade::definitions-first",
-            Defect::ZoneLost => "overrides::year-in-new-york",
-            Defect::LapsedOverride => "overrides::year",
-            Defect::HigherMinimum => "oracle::differential",
-            Defect::CasesInUtc => "oracle::differential-in-new-york",
-            Defect::Tolerant => "pods::node-lost",
-            Defect::OneShort => "scaling::sixty-four",
-            Defect::StuckOutage | Defect::LeakyOutage => "outage::controller",
-            Defect::WideRepository => "registration::repository",
-            Defect::WideOrganization => "registration::organization",
-            Defect::FewBusy => "scaling::ladder",
-            Defect::RepeatLeg => "ephemeral::volume",
-            Defect::LargeAdjustment => "scaling::adjustment",
-            Defect::BusyForbidden => "scaling::busy-survive",
-            Defect::HighThreshold | Defect::WideThreshold => "scaling::thresholds",
-            Defect::RunsForbidden | Defect::FloorOfOne => "scaling::zero-trap",
-            Defect::StuckRollout => "rollout::template",
-            Defect::Trusted => "trust::controller",
+            Defect::DropLabel => facts(
+                "drop-label",
+                "registration::enterprise",
+                "GHES lists runners without one of their labels",
+            ),
+            Defect::KeepEphemeral => facts(
+                "keep-ephemeral",
+                "ephemeral::replaced",
+                "GHES keeps an ephemeral runner after its job",
+            ),
+            Defect::DropOutputs => facts(
+                "drop-outputs",
+                "quickstart::workflow",
+                "GHES loses the outputs of a job",
+            ),
+            Defect::StaleCheckout => facts(
+                "stale-checkout",
+                "quickstart::workflow",
+                "GHES serves a checkout of the commit before",
+            ),
+            Defect::ShortNameGone => facts(
+                "short-name-gone",
+                "verify-install::api-resources",
+                "the RunnerDeployment definition has no short name",
+            ),
+            Defect::OtherIssuer => facts(
+                "other-issuer",
+                "verify-install::certificate",
+                "the serving certificate comes from another issuer",
+            ),
+            Defect::Relabelled => facts(
+                "relabelled",
+                "verify-install::chart",
+                "the chart's service account carries another chart version",
+            ),
+            Defect::UnaskedWebhook => facts(
+                "unasked-webhook",
+                "admission::two-scopes",
+                "the validating webhook is not asked about RunnerDeployments",
+            ),
+            Defect::CainjectorKilled => facts(
+                "cainjector-killed",
+                "verify-install::programs",
+                "cert-manager's cainjector is killed",
+            ),
+            Defect::EffectiveTimePast => facts(
+                "effective-time-past",
+                "pods::idle-deleted",
+                "a RunnerDeployment has an effectiveTime of long ago, so that ARC replaces no runner",
+            ),
+            Defect::NoGrace => facts(
+                "no-grace",
+                "pods::busy-deleted",
+                "runner pods have one second to end",
+            ),
+            Defect::OneOff => facts(
+                "one-off",
+                "overrides::weekend",
+                "the autoscaler's override has lost its recurrence rule",
+            ),
+            Defect::EagerAutoscaler => facts(
+                "eager-autoscaler",
+                "metrics::percentage-runners-busy",
+                "the autoscaler scales out when half of its runners are busy",
+            ),
+            Defect::StuckOutage => facts(
+                "stuck-outage",
+                "outage::controller",
+                "an outage of GHES does not end",
+            ),
+            Defect::WideRepository => facts(
+                "wide-repository",
+                "registration::repository",
+                "GHES gives a repository's runner jobs of another repository",
+            ),
+            Defect::WideOrganization => facts(
+                "wide-organization",
+                "registration::organization",
+                "GHES gives an organization's runner jobs of another organization",
+            ),
+            Defect::FewBusy => facts(
+                "few-busy",
+                "scaling::ladder",
+                "GHES shows no more than five runners of a scope as busy",
+            ),
+            Defect::RepeatLeg => facts(
+                "repeat-leg",
+                "ephemeral::volume",
+                "GHES gives the last job of a large matrix the first one's values",
+            ),
+            Defect::LargeAdjustment => facts(
+                "large-adjustment",
+                "scaling::adjustment",
+                "the autoscaler removes three runners at a time in place of two",
+            ),
+            Defect::BusyForbidden => facts(
+                "busy-forbidden",
+                "scaling::busy-survive",
+                "GHES answers 403 to a removal, also of a busy runner",
+            ),
+            Defect::LeakyOutage => facts(
+                "leaky-outage",
+                "outage::controller",
+                "GHES gives registration tokens although it is said to be away",
+            ),
+            Defect::StuckRunnerOutage => facts(
+                "stuck-runner-outage",
+                "outage::runner",
+                "an outage of GHES for runners does not end",
+            ),
+            Defect::NoElection => facts(
+                "no-election",
+                "failover::leader",
+                "the two managers run without leader election",
+            ),
+            Defect::Tolerant => facts(
+                "tolerant",
+                "pods::node-lost",
+                "runner pods tolerate a lost node for ever",
+            ),
+            Defect::OneShort => facts(
+                "one-short",
+                "scaling::sixty-four",
+                "the RunnerDeployment has one runner fewer",
+            ),
+            Defect::ZoneLost => facts(
+                "zone-lost",
+                "overrides::year-in-new-york",
+                "the manager that should run in a zone runs in UTC",
+            ),
+            Defect::SameRelease => facts(
+                "same-release",
+                "upgrade::definitions-first",
+                "in place of the previous release of ARC the tested one runs",
+            ),
+            Defect::LapsedOverride => facts(
+                "lapsed-override",
+                "overrides::year",
+                "the autoscaler's override ends for good after half a year",
+            ),
+            Defect::ThirdIdle => facts(
+                "third-idle",
+                "metrics::percentage-runners-busy",
+                "GHES shows the third busy runner of a scope as idle",
+            ),
+            Defect::HighThreshold => facts(
+                "high-threshold",
+                "scaling::thresholds",
+                "the autoscaler scales out only above 76 % busy",
+            ),
+            Defect::WideThreshold => facts(
+                "wide-threshold",
+                "scaling::thresholds",
+                "the autoscaler scales in below 38 % busy, which 3 of 8 are",
+            ),
+            Defect::RunsForbidden => facts(
+                "runs-forbidden",
+                "scaling::zero-trap",
+                "GHES answers 403 to a list of workflow runs",
+            ),
+            Defect::FloorOfOne => facts(
+                "floor-of-one",
+                "scaling::zero-trap",
+                "the autoscaler has minReplicas 1 in place of 0",
+            ),
+            Defect::StuckRollout => facts(
+                "stuck-rollout",
+                "rollout::template",
+                "GHES answers 500 to a removal, also of the old template's runner",
+            ),
+            Defect::Trusted => facts(
+                "trusted",
+                "trust::controller",
+                "the manager that should not know GHES's certificate authority knows it",
+            ),
+            Defect::HigherMinimum => facts(
+                "higher-minimum",
+                "oracle::differential",
+                "every random autoscaler has a minimum that is one higher",
+            ),
+            Defect::CasesInUtc => facts(
+                "cases-in-utc",
+                "oracle::differential-in-new-york",
+                "the manager for random cases in a zone runs in UTC",
+            ),
+            Defect::LostCompleted => facts(
+                "lost-completed",
+                "webhook::scale-up-and-down",
+                "GHES tells no webhook that a job is completed",
+            ),
+            Defect::LongReservation => facts(
+                "long-reservation",
+                "webhook::expiry",
+                "the autoscaler's reservations last for half an hour",
+            ),
+            Defect::UnguardedWebhooks => facts(
+                "unguarded-webhooks",
+                "webhook::hostile",
+                "the webhook server does not know the secret, so that it takes every delivery",
+            ),
+            Defect::NoDangling => facts(
+                "no-dangling",
+                "webhook::dangling",
+                "the autoscaler that should have no target has one",
+            ),
+            Defect::UncountedLabel => facts(
+                "uncounted-label",
+                "metrics::queued-jobs",
+                "the RunnerDeployment does not name the label of the queued jobs",
+            ),
+            Defect::MetricGone => facts(
+                "metric-gone",
+                "webhook::runaway",
+                "the autoscaler has lost its metric",
+            ),
+            Defect::DoubleDeliveries => facts(
+                "double-deliveries",
+                "actions-metrics::jobs",
+                "GHES tells webhooks of each step of a job twice",
+            ),
         }
     }
 
@@ -276,161 +422,6 @@ impl Defect {
             .flat_map(|names| names.split(','))
             .filter_map(Defect::named)
             .collect()
-    }
-
-    /// The mock's own part, if it is one.
-    pub(crate) fn in_mock(self) -> Option<mock_ghes::Defect> {
-        match self {
-            Defect::DropLabel => Some(mock_ghes::Defect::DropLabel),
-            Defect::KeepEphemeral => Some(mock_ghes::Defect::KeepEphemeral),
-            Defect::DropOutputs => Some(mock_ghes::Defect::DropOutputs),
-            Defect::StaleCheckout => Some(mock_ghes::Defect::StaleCheckout),
-            Defect::StuckOutage | Defect::StuckRunnerOutage => Some(mock_ghes::Defect::StuckOutage),
-            Defect::ThirdIdle => Some(mock_ghes::Defect::ThirdIdle),
-            Defect::WideRepository => Some(mock_ghes::Defect::WideRepository),
-            Defect::WideOrganization => Some(mock_ghes::Defect::WideOrganization),
-            Defect::FewBusy => Some(mock_ghes::Defect::FewBusy),
-            Defect::RepeatLeg => Some(mock_ghes::Defect::RepeatLeg),
-            _ => None,
-        }
-    }
-
-    /// Changes a manifest that the scenario of its check applies.
-    pub(crate) fn in_fixture(self, manifest: &mut Value) {
-        let kind = manifest["kind"].as_str().unwrap_or_default();
-        match self {
-            Defect::EffectiveTimePast if kind == "RunnerDeployment" => {
-                manifest["spec"]["effectiveTime"] = json!("2020-01-01T00:00:00Z");
-            }
-            Defect::NoGrace if kind == "RunnerDeployment" => {
-                manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
-            }
-            Defect::LargeAdjustment if kind == "HorizontalRunnerAutoscaler" => {
-                if let Some(adjustment) = manifest.pointer_mut("/spec/metrics/0/scaleDownAdjustment") {
-                    *adjustment = json!(3);
-                }
-            }
-            Defect::HigherMinimum if kind == "HorizontalRunnerAutoscaler" => {
-                if let Some(min) = manifest["spec"]["minReplicas"].as_i64() {
-                    manifest["spec"]["minReplicas"] = json!(min + 1);
-                }
-            }
-            Defect::Tolerant if kind == "RunnerDeployment" => {
-                let tolerations = manifest.pointer_mut("/spec/template/spec/tolerations");
-                for toleration in tolerations.and_then(Value::as_array_mut).into_iter().flatten() {
-                    if let Some(toleration) = toleration.as_object_mut() {
-                        toleration.remove("tolerationSeconds");
-                    }
-                }
-            }
-            Defect::OneShort if kind == "RunnerDeployment" => {
-                let replicas = manifest["spec"]["replicas"].as_u64().unwrap_or(1);
-                manifest["spec"]["replicas"] = json!(replicas - 1);
-            }
-            Defect::OneOff if kind == "HorizontalRunnerAutoscaler" => {
-                if let Some(entry) = manifest
-                    .pointer_mut("/spec/scheduledOverrides/0")
-                    .and_then(Value::as_object_mut)
-                {
-                    entry.remove("recurrenceRule");
-                }
-            }
-            Defect::LapsedOverride if kind == "HorizontalRunnerAutoscaler" => {
-                let until = Timestamp::now() + SignedDuration::from_hours(183 * 24);
-                if let Some(rule) = manifest.pointer_mut("/spec/scheduledOverrides/0/recurrenceRule") {
-                    rule["untilTime"] = json!(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-                }
-            }
-            Defect::HighThreshold if kind == "HorizontalRunnerAutoscaler" => {
-                if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {
-                    *threshold = json!("0.76");
-                }
-            }
-            Defect::WideThreshold if kind == "HorizontalRunnerAutoscaler" => {
-                if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleDownThreshold") {
-                    *threshold = json!("0.38");
-                }
-            }
-            Defect::FloorOfOne if kind == "HorizontalRunnerAutoscaler" => {
-                manifest["spec"]["minReplicas"] = json!(1);
-            }
-            Defect::EagerAutoscaler if kind == "HorizontalRunnerAutoscaler" => {
-                if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {
-                    *threshold = json!("0.5");
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The mock's fault, if it is one: of its check's own enterprise alone, since ARC asks for the same in any check.
-    pub(crate) fn in_answers(self) -> Option<FaultRule> {
-        let Tenant { name } = Tenant::of(self.turns_red());
-        let runners = format!("enterprises/{name}/actions/runners");
-        let (target, method, kind) = match self {
-            Defect::BusyForbidden => (format!("{runners}/*"), "DELETE", FaultKind::Status(403)),
-            // Not 403, which ARC takes for a runner that is already gone.
-            Defect::StuckRollout => (format!("{runners}/*"), "DELETE", FaultKind::Status(500)),
-            // The first rule that matches applies, so that the check's own never does.
-            Defect::LeakyOutage => (
-                format!("{runners}/registration-token"),
-                "POST",
-                FaultKind::Delay(0),
-            ),
-            Defect::RunsForbidden => (
-                format!("repos/{name}/quickstart/actions/runs"),
-                "GET",
-                FaultKind::Status(403),
-            ),
-            _ => return None,
-        };
-        Some(FaultRule {
-            target: format!("/api/v3/{target}"),
-            method: Some(method.to_owned()),
-            kind,
-            count: None,
-            until: None,
-        })
-    }
-
-    /// Changes a manifest of ARC's chart, definitions included. May give further manifests to install with it.
-    pub(crate) fn in_manifest(self, manifest: &mut Value) -> Vec<Value> {
-        let kind = manifest["kind"].as_str().unwrap_or_default();
-        match self {
-            Defect::ShortNameGone
-                if manifest.pointer("/spec/names/kind") == Some(&json!("RunnerDeployment")) =>
-            {
-                manifest["spec"]["names"]["shortNames"] = json!([]);
-            }
-            Defect::NoElection if kind == "Deployment" => {
-                let arguments = manifest.pointer_mut("/spec/template/spec/containers/0/args");
-                if let Some(arguments) = arguments.and_then(Value::as_array_mut) {
-                    arguments.retain(|argument| argument != "--enable-leader-election");
-                }
-            }
-            Defect::OtherIssuer if kind == "Certificate" => {
-                manifest["spec"]["issuerRef"]["name"] = json!("another-issuer");
-            }
-            Defect::OtherIssuer if kind == "Issuer" => {
-                let mut other = manifest.clone();
-                other["metadata"]["name"] = json!("another-issuer");
-                return vec![other];
-            }
-            Defect::Relabelled if kind == "ServiceAccount" => {
-                if let Some(label) = manifest.pointer_mut("/metadata/labels/helm.sh~1chart") {
-                    *label = json!("actions-runner-controller-0.0.0");
-                }
-            }
-            Defect::UnaskedWebhook if kind == "ValidatingWebhookConfiguration" => {
-                if let Some(webhooks) = manifest["webhooks"].as_array_mut() {
-                    webhooks.retain(|webhook| {
-                        webhook["name"] != "validate.runnerdeployment.actions.summerwind.dev"
-                    });
-                }
-            }
-            _ => {}
-        }
-        Vec::new()
     }
 }
 

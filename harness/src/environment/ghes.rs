@@ -4,7 +4,8 @@ use camino::Utf8PathBuf;
 use harness_ghes::{Ghes, Target};
 use harness_model::Redactor;
 use mock_ghes::{Hand, MockGhes, Server, TlsIdentity};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
 
 use super::error::UpError;
 use super::site::GhesPlace;
@@ -23,6 +24,8 @@ pub(crate) struct GhesSide {
     pub(crate) ca_file: Utf8PathBuf,
     /// What ARC authenticates with.
     pub(crate) token: SecretString,
+    /// What it signs webhooks to ARC with.
+    pub(crate) webhook_secret: SecretString,
     pub(crate) url: String,
 }
 
@@ -69,6 +72,8 @@ pub(crate) async fn start(
         hand.fault(rule);
     }
     let token = hand.pat().clone();
+    let webhook_secret = SecretString::from(Uuid::new_v4().simple().to_string());
+    redactor.learn(webhook_secret.expose_secret());
     let url = place
         .url
         .parse()
@@ -89,6 +94,7 @@ pub(crate) async fn start(
         ca: ca.pem().to_owned(),
         ca_file,
         token,
+        webhook_secret,
         url: place.url,
     })
 }

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use harness_arc::{Release, Replica};
+use harness_arc::{Release, Replica, Server};
 use harness_cluster::local::{Ports, enclosure};
 use harness_model::OwnArc;
 
@@ -158,7 +158,13 @@ impl Site {
                 metrics: first + 50 + replica,
             })
             .collect();
+        let servers = (0..).zip(&claim.servers).map(|(place, kind)| Server {
+            kind: *kind,
+            webhook: first + 70 + place,
+            metrics: first + 80 + place,
+        });
         Release {
+            servers: servers.collect(),
             name: format!("own-{}", index + 1),
             watch_namespace: Some(namespace.to_owned()),
             // One program needs nobody in front of it.
@@ -175,6 +181,8 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
+    use harness_model::ArcServer;
+
     use super::*;
 
     #[test]
@@ -191,6 +199,29 @@ mod tests {
                 "127.0.0.1 ghes.test",
                 "127.1.0.1 ghes-1.test",
                 "127.1.0.2 ghes-2.test"
+            ]
+        );
+    }
+
+    #[test]
+    fn each_server_of_a_release_has_ports_of_its_own() {
+        let claim = OwnArc {
+            servers: ArcServer::ALL.to_vec(),
+            ..OwnArc::default()
+        };
+
+        let release = Site::own_release(1, "e2e-a", &claim);
+
+        let ports: Vec<_> = release
+            .servers
+            .iter()
+            .map(|s| (s.kind, s.webhook, s.metrics))
+            .collect();
+        assert_eq!(
+            ports,
+            [
+                (ArcServer::GithubWebhook, 20_170, 20_180),
+                (ArcServer::ActionsMetrics, 20_171, 20_181),
             ]
         );
     }

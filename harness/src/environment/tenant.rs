@@ -96,7 +96,7 @@ pub(crate) fn world(checks: &[String]) -> World {
         tokens: vec![PersonalAccessToken {
             user: "arc-admin".to_owned(),
             token: None,
-            scopes: ["repo", "admin:org", "manage_runners:enterprise"]
+            scopes: ["repo", "admin:org", "admin:org_hook", "manage_runners:enterprise"]
                 .map(str::to_owned)
                 .to_vec(),
         }],

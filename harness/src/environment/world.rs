@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use harness_arc::{Controller, Release, Subject};
+use harness_arc::{Controller, Release, RunningServer, Subject};
 use harness_artifacts::CLOCK_VARIABLE;
 use harness_cluster::Process;
 use harness_ghes::Ghes;
-use harness_model::{Event, Exit, OwnArc, Redactor, WallClock};
+use harness_model::{ArcServer, Event, Exit, OwnArc, Redactor, WallClock};
 use kube::Client;
 use mock_ghes::Hand;
+use secrecy::SecretString;
 
 use super::clock::WorldClock;
 use super::error::UpError;
@@ -51,6 +52,8 @@ pub(crate) fn subject(
         sync_period: order.plan.sync_period.clone(),
         redactor: redactor.clone(),
         release,
+        servers: arc.servers.clone(),
+        webhook_secret: ghes.webhook_secret.clone(),
     }
 }
 
@@ -183,6 +186,18 @@ impl World {
             .unwrap_or_default()
     }
 
+    /// One of ARC's programs that GHES tells of jobs.
+    pub(crate) fn server(&self, kind: ArcServer) -> Option<RunningServer> {
+        let controller = self.controller()?;
+        let mut servers = controller.servers().iter();
+        servers.find(|server| server.kind == kind).cloned()
+    }
+
+    /// What GHES signs webhooks to it with.
+    pub(crate) fn webhook_secret(&self) -> &SecretString {
+        &self.ghes.webhook_secret
+    }
+
     /// Kills one manager; the scenario wants to see what comes of it.
     pub(crate) async fn kill(&self, manager: usize) {
         if let Some(process) = self.managers().get(manager) {
@@ -212,16 +227,21 @@ impl World {
     /// could not answer: it makes every verdict doubtful.
     pub(crate) fn faults(&self) -> Vec<Event> {
         let killed = self.killed().clone();
-        let died = self
+        let managers = self
             .managers()
             .into_iter()
-            .filter(|process| !killed.contains(process.name()));
+            .map(|process| ("manager".to_owned(), process));
+        let servers = ArcServer::ALL.into_iter().filter_map(|kind| self.server(kind));
+        let servers = servers.map(|server| (server.kind.to_string(), server.process));
+        let died = managers
+            .chain(servers)
+            .filter(|(_, process)| !killed.contains(process.name()));
         let mut faults: Vec<Event> = died
-            .filter_map(|process| {
+            .filter_map(|(what, process)| {
                 let exited = process.exited()?;
                 let tail = process.tail(8);
                 let message = format!(
-                    "the ARC manager ended with {exited} while the checks ran; its last words:\n{tail}"
+                    "the ARC {what} ended with {exited} while the checks ran; its last words:\n{tail}"
                 );
                 let exit = Exit::CheckFailed.code();
                 Some(Event::Broken { message, exit })

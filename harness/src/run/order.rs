@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
-use harness_model::Plan;
+use harness_model::{ArcServer, Plan};
 use serde::{Deserialize, Serialize};
 
 /// The argument that makes the program the inner process.
@@ -60,4 +60,7 @@ pub struct ArcParts {
     pub manager: Utf8PathBuf,
     /// The chart's folder.
     pub chart: Utf8PathBuf,
+    /// The other programs, as far as a check wants them.
+    #[serde(default)]
+    pub servers: BTreeMap<ArcServer, Utf8PathBuf>,
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_artifacts::{Options, Resolved, Resolver};
-use harness_model::{Check, Claim, Event, Part, Plan};
+use harness_model::{ArcServer, Check, Claim, Event, Part, Plan};
 
 use super::order::{ArcParts, PartPaths};
 
@@ -53,10 +53,23 @@ pub(crate) fn other_arcs(plan: &Plan, checks: &[Check]) -> BTreeSet<String> {
     wanted.filter(|version| *version != plan.arc).collect()
 }
 
+/// The programs of ARC besides the manager that these checks want, each with its version.
+pub(crate) fn servers(plan: &Plan, checks: &[Check]) -> BTreeSet<(String, ArcServer)> {
+    let mut wanted = BTreeSet::new();
+    for check in checks {
+        if let Claim::OwnArc(own) = &check.claims {
+            let version = own.version.as_ref().unwrap_or(&plan.arc);
+            wanted.extend(own.servers.iter().map(|server| (version.clone(), *server)));
+        }
+    }
+    wanted
+}
+
 /// Obtains the parts; a foreign manager is taken as it is. `controlled`: also the manager with a clock that can be moved.
 pub(crate) async fn provision(
     plan: &Plan,
     other_arcs: &BTreeSet<String>,
+    servers: &BTreeSet<(String, ArcServer)>,
     controlled: bool,
 ) -> anyhow::Result<Provisioned> {
     let resolver = Resolver::open(Options {
@@ -73,6 +86,17 @@ pub(crate) async fn provision(
     if controlled {
         wanted.push((ARC_CLOCK, Some(plan.arc.as_str())));
     }
+    let of_version = |version: &str| {
+        let of_it = servers.iter().filter(move |(of, _)| of == version);
+        of_it.map(|(_, server)| server.part()).collect::<Vec<_>>()
+    };
+    let foreign_server = plan.arc_webhook_server.as_deref();
+    let webhook_server = ArcServer::GithubWebhook.part();
+    let tested = of_version(&plan.arc);
+    let pinned = tested
+        .iter()
+        .filter(|part| foreign_server.is_none() || **part != webhook_server);
+    wanted.extend(pinned.map(|part| (*part, Some(plan.arc.as_str()))));
     let progress = harness_artifacts::for_stderr();
     let mut parts = resolver.resolve_all(&wanted, progress.as_ref()).await?;
     if let Some(path) = &plan.arc_manager {
@@ -81,13 +105,18 @@ pub(crate) async fn provision(
             harness_artifacts::foreign("arc-manager", Utf8Path::new(path))?,
         );
     }
+    if let Some(path) = foreign_server.filter(|_| tested.contains(&webhook_server)) {
+        let foreign = harness_artifacts::foreign(webhook_server, Utf8Path::new(path))?;
+        parts.insert(webhook_server.to_owned(), foreign);
+    }
     if let (Some(path), Some(chart)) = (&plan.arc_chart, parts.get_mut("arc-chart")) {
         // Its origin stays the version's: what a test changed in a copy is no release of its own.
         chart.path = Utf8PathBuf::from(path);
     }
     let mut others = BTreeMap::new();
     for version in other_arcs {
-        let wanted = ARC.map(|part| (part, Some(version.as_str())));
+        let parts = ARC.into_iter().chain(of_version(version));
+        let wanted: Vec<_> = parts.map(|part| (part, Some(version.as_str()))).collect();
         let resolved = resolver.resolve_all(&wanted, progress.as_ref()).await?;
         others.insert(version.clone(), resolved);
     }
@@ -175,6 +204,10 @@ fn arc(parts: &BTreeMap<String, Resolved>, version: &str) -> anyhow::Result<ArcP
         version: version.to_owned(),
         manager: path(parts, ARC[0])?,
         chart: path(parts, ARC[1])?,
+        servers: ArcServer::ALL
+            .into_iter()
+            .filter_map(|server| Some((server, parts.get(server.part())?.path.clone())))
+            .collect(),
     })
 }
 

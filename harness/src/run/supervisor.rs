@@ -220,8 +220,9 @@ async fn carry_out(
     })?;
     let start = Instant::now();
     let versions = provision::other_arcs(&plan, &checks);
+    let (servers, controlled) = (provision::servers(&plan, &checks), clock == WallClock::Controlled);
     let provisioned = tokio::select! {
-        provisioned = provision::provision(&plan, &versions, clock == WallClock::Controlled) => provisioned?,
+        provisioned = provision::provision(&plan, &versions, &servers, controlled) => provisioned?,
         () = interrupts.next() => { sinks.event(Event::Interrupted)?; return Ok(()) }
     };
     for part in provisioned.parts() {
@@ -270,10 +271,7 @@ fn announce(plan: &Plan, sinks: &mut Sinks) -> anyhow::Result<()> {
         setting("seeded defects", defect.clone())?;
     }
     if let Some(path) = &plan.arc_webhook_server {
-        setting(
-            "ARC webhook server",
-            format!("{path}: not run, no check of this version needs it"),
-        )?;
+        setting("ARC webhook server", path.clone())?;
     }
     if let Some(manifest) = &plan.manifest {
         setting("manifest", manifest.clone())?;

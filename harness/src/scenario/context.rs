@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use harness_arc::resources;
+use harness_arc::{RunningServer, resources};
 use harness_cluster::{Applier, ApplyError, MetricsError, Process, Sample, Seen, eventually, scrape};
-use harness_ghes::Ghes;
-use harness_model::{Event, Exit, Measurement};
+use harness_ghes::{Ghes, NewHook};
+use harness_model::{ArcServer, Event, Exit, Measurement, Scope};
 use harness_node::Node;
 use k8s_openapi::api::core::v1::{Event as KubernetesEvent, Taint};
 use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
@@ -174,6 +174,30 @@ impl Context {
         self.world.kill(manager).await;
     }
 
+    /// One of the programs of the scenario's own ARC that GHES tells of jobs.
+    ///
+    /// # Errors
+    /// If the scenario does not claim it.
+    pub fn server(&self, kind: ArcServer) -> anyhow::Result<RunningServer> {
+        let server = self.world.server(kind);
+        server.with_context(|| format!("this scenario has no {kind}: it must claim an ARC with one"))
+    }
+
+    /// Has GHES tell that program of the jobs of a repository or an organization, signed with the secret that it knows; gives the webhook's
+    /// number. GHES pings it at once.
+    ///
+    /// # Errors
+    /// If the scenario does not claim the program; GHES's refusal.
+    pub async fn hook(&self, scope: &Scope, kind: ArcServer) -> anyhow::Result<u64> {
+        let hook = NewHook {
+            url: self.server(kind)?.webhook,
+            secret: self.world.webhook_secret().clone(),
+            events: vec!["workflow_job".to_owned()],
+        };
+        let made = self.ghes().create_hook(scope, &hook).await;
+        made.with_context(|| format!("make a webhook to the {kind}"))
+    }
+
     /// The chart that ARC was installed from.
     #[must_use]
     pub fn arc_chart(&self) -> &camino::Utf8Path {
@@ -231,6 +255,12 @@ impl Context {
     #[must_use]
     pub fn trail(&self, kind: &ApiResource, name: &str, pointer: &'static str) -> Trail {
         Trail::of(self.objects(kind), name.to_owned(), pointer)
+    }
+
+    /// Records from now on every length that the list at `pointer` takes in an object of the scenario's namespace.
+    #[must_use]
+    pub fn trail_of_length(&self, kind: &ApiResource, name: &str, pointer: &'static str) -> Trail {
+        Trail::of_length(self.objects(kind), name.to_owned(), pointer)
     }
 
     /// The upgrade that this run is about.
@@ -337,6 +367,14 @@ impl Context {
     pub async fn arc_metrics(&self, manager: usize) -> Result<Vec<Sample>, MetricsError> {
         let addresses = self.world.metrics();
         scrape(addresses.get(manager).map_or("", String::as_str)).await
+    }
+
+    /// What one of the programs of the scenario's own ARC that GHES tells of jobs exposes as metrics now.
+    ///
+    /// # Errors
+    /// If the scenario does not claim it; [`MetricsError`].
+    pub async fn server_metrics(&self, kind: ArcServer) -> anyhow::Result<Vec<Sample>> {
+        Ok(scrape(&self.server(kind)?.metrics).await?)
     }
 
     /// Applies a manifest that must be admitted.

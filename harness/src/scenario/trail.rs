@@ -1,4 +1,4 @@
-//! Every value that a number in an object takes, in order and with the time at which a watch showed it.
+//! Every value that a number in an object, or the length of a list in it, takes, in order and with the time at which a watch showed it.
 //!
 //! What it is not: a poll. A watch delivers each stored version; a value that ARC never stored was never there.
 
@@ -9,6 +9,7 @@ use harness_cluster::WaitError;
 use kube::Api;
 use kube::api::DynamicObject;
 use kube::runtime::watcher;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -31,6 +32,25 @@ pub struct Trail {
 impl Trail {
     /// Begins to record; the object need not exist yet.
     pub(crate) fn of(api: Api<DynamicObject>, name: String, pointer: &'static str) -> Trail {
+        let read = move |object: &DynamicObject| object.data.pointer(pointer).and_then(Value::as_i64);
+        Trail::record(api, name, pointer, read)
+    }
+
+    /// Begins to record how long a list is; an object without it has none of it.
+    pub(crate) fn of_length(api: Api<DynamicObject>, name: String, pointer: &'static str) -> Trail {
+        let read = move |object: &DynamicObject| {
+            let list = object.data.pointer(pointer).and_then(Value::as_array);
+            i64::try_from(list.map_or(0, Vec::len)).ok()
+        };
+        Trail::record(api, name, pointer, read)
+    }
+
+    fn record(
+        api: Api<DynamicObject>,
+        name: String,
+        pointer: &'static str,
+        read: impl Fn(&DynamicObject) -> Option<i64> + Send + 'static,
+    ) -> Trail {
         let what = format!("{name} {pointer}");
         let (writer, steps) = watch::channel(Vec::<Step>::new());
         let task = tokio::spawn(async move {
@@ -38,9 +58,7 @@ impl Trail {
             futures::pin_mut!(stream);
             while let Some(item) = stream.next().await {
                 let Ok(Some(object)) = item else { continue };
-                let Some(value) = object.data.pointer(pointer).and_then(serde_json::Value::as_i64) else {
-                    continue;
-                };
+                let Some(value) = read(&object) else { continue };
                 writer.send_if_modified(|steps| {
                     let is_new = steps.last().is_none_or(|last| last.value != value);
                     if is_new {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::hook::Told;
 use super::timeline::Timeline;
 use super::{Message, State, queue};
 use crate::engine::{Conclusion, JobOutcome, JobPlan};
@@ -29,6 +30,8 @@ pub(super) struct Job {
     pub(super) record: Uuid,
     pub(super) request_id: u64,
     pub(super) stage: Stage,
+    /// What webhooks know of it.
+    pub(super) told: Told,
     /// When it was queued (or planned, while it waits).
     pub(super) created: Timestamp,
     /// When its message was made for the runner that has it.

@@ -3,6 +3,7 @@
 //! Handlers send a typed [`Message`] and get its typed reply; no lock is held anywhere. Nothing here does input or
 //! output: what must be read from git is read before, what goes over the wire is written after.
 
+mod hook;
 mod housekeeping;
 mod job;
 mod query;
@@ -15,6 +16,11 @@ mod tests;
 mod timeline;
 mod token;
 
+pub use hook::Signature;
+pub(crate) use hook::{
+    AddHook, Delivered, Deliveries, HoldDeliveries, Hook, HookEvent, HookSettings, HooksOf, PingHook, Post,
+    RemoveHook, SendDelivery, TellHook,
+};
 pub(crate) use job::{CompleteJob, JobRequest, Renew, Renewal};
 pub(crate) use query::{JobLog, Jobs, Runners, Runs};
 pub(crate) use queue::DEFAULT_GROUP;
@@ -114,6 +120,7 @@ pub(crate) struct State {
     sessions: HashMap<Uuid, session::Session>,
     runs: BTreeMap<u64, run::Run>,
     jobs: BTreeMap<u64, job::Job>,
+    hooks: hook::Hooks,
     defects: BTreeSet<Defect>,
     labels: IndexMap<String, u64>,
     ids: Ids,
@@ -149,6 +156,7 @@ impl State {
             sessions: HashMap::new(),
             runs: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            hooks: hook::Hooks::default(),
             defects: BTreeSet::new(),
             labels: IndexMap::new(),
             ids: Ids::default(),
@@ -163,12 +171,13 @@ impl State {
     }
 }
 
-/// Starts the state's task. It ends when `stop` is cancelled or every handle is gone.
+/// Starts the state's task. It ends when `stop` is cancelled or every handle is gone. What webhooks are to be told goes to `posts`.
 pub(crate) fn start(
     world: Arc<World>,
     secret: TokenSecret,
     redactor: Redactor,
     clock: Clock,
+    posts: mpsc::UnboundedSender<Post>,
     stop: CancellationToken,
 ) -> (StateHandle, JoinHandle<()>) {
     let (envelopes, mut inbox) = mpsc::unbounded_channel::<Envelope>();
@@ -194,6 +203,11 @@ pub(crate) fn start(
                 let now = state.clock.now();
                 queue::assign(&mut state, now);
                 state.changed = false;
+                hook::announce(&mut state, now);
+                for post in state.hooks.take_outbox() {
+                    // Nobody delivers any more only when the server goes down.
+                    let _gone = posts.send(post);
+                }
                 revision.send_modify(|n| *n += 1);
             }
             if std::mem::take(&mut state.mail) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use super::hook::Told;
 use super::job::{Job, Stage};
 use super::timeline::Timeline;
 use super::{Message, State, next};
@@ -158,6 +159,7 @@ impl State {
                 record: random_guid(),
                 request_id: 0,
                 stage: Stage::Waiting,
+                told: Told::Nothing,
                 created: now,
                 delivered: None,
                 started: None,

@@ -401,11 +401,13 @@ async fn a_panic_of_the_state_shows_at_its_task() {
         }
     }
     let stop = CancellationToken::new();
+    let (posts, _to_deliver) = mpsc::unbounded_channel();
     let (handle, task) = start(
         Arc::new(World::default()),
         TokenSecret::random(),
         Redactor::default(),
         Clock::default(),
+        posts,
         stop,
     );
 

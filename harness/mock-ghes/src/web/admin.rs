@@ -10,6 +10,10 @@
 //! | `DELETE /_admin/faults` | removes all rules and lets hanging requests go |
 //! | `POST /_admin/defects` | seeds a [`crate::Defect`]: `{"defect": "drop-label"}` |
 //! | `DELETE /_admin/defects` | takes all defects back |
+//! | `GET /_admin/deliveries` | everything that was told to webhooks or is held back, oldest first |
+//! | `POST /_admin/deliveries` | tells a webhook what did not happen: `{"hook": 1, "event": "push", "payload": {}}`, with `"signature": "bad"` or `"missing"` if wanted |
+//! | `POST /_admin/deliveries/{id}/attempts` | sends one, held or not: `{"signature": "good"}` |
+//! | `PUT /_admin/hold`, `DELETE /_admin/hold` | holds new deliveries back; sends them and holds no more |
 //! | `POST /_admin/revocations` | ends a token at once: `{"token": "…"}` |
 //!
 //! Faults do not touch these calls.
@@ -19,15 +23,18 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use indexmap::IndexMap;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{App, credentials};
-use crate::state::{ClearDefects, Defects, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect, Stopped};
+use crate::state::{
+    ClearDefects, Defects, Deliveries, HoldDeliveries, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect,
+    SendDelivery, Signature, Stopped, TellHook,
+};
 use crate::{Defect, FaultRule};
 
 pub(super) fn router(app: &App) -> Router<App> {
@@ -37,6 +44,9 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/_admin/jobs/{job}/log", get(job_log))
         .route("/_admin/faults", post(add_fault).delete(clear_faults))
         .route("/_admin/defects", post(seed_defect).delete(clear_defects))
+        .route("/_admin/deliveries", get(deliveries).post(tell))
+        .route("/_admin/deliveries/{delivery}/attempts", post(send))
+        .route("/_admin/hold", put(hold).delete(release))
         .route("/_admin/revocations", post(revoke))
         .layer(axum::middleware::from_fn_with_state(app.clone(), authorize))
 }
@@ -128,6 +138,61 @@ async fn seed_defect(State(app): State<App>, Json(order): Json<DefectOrder>) -> 
 
 async fn clear_defects(State(app): State<App>) -> Reply {
     app.state.ask(ClearDefects).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn deliveries(State(app): State<App>) -> Reply {
+    Ok(Json(app.state.ask(Deliveries).await?).into_response())
+}
+
+#[derive(Deserialize)]
+struct Told {
+    hook: u64,
+    event: String,
+    payload: Value,
+    #[serde(default)]
+    signature: Signature,
+}
+
+async fn tell(State(app): State<App>, Json(order): Json<Told>) -> Reply {
+    let told = TellHook {
+        hook: order.hook,
+        event: order.event,
+        payload: order.payload.to_string(),
+        signature: order.signature,
+    };
+    Ok(sent(app.state.ask(told).await?))
+}
+
+#[derive(Deserialize)]
+struct Attempt {
+    #[serde(default)]
+    signature: Signature,
+}
+
+async fn send(State(app): State<App>, Path(delivery): Path<u64>, Json(order): Json<Attempt>) -> Reply {
+    let signature = order.signature;
+    Ok(sent(app.state.ask(SendDelivery { delivery, signature }).await?))
+}
+
+fn sent(delivery: Option<u64>) -> Response {
+    match delivery {
+        Some(id) => (StatusCode::ACCEPTED, Json(json!({"delivery": id}))).into_response(),
+        None => (
+            StatusCode::NOT_FOUND,
+            Json(json!({"message": "no such webhook or delivery"})),
+        )
+            .into_response(),
+    }
+}
+
+async fn hold(State(app): State<App>) -> Reply {
+    app.state.ask(HoldDeliveries(true)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn release(State(app): State<App>) -> Reply {
+    app.state.ask(HoldDeliveries(false)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

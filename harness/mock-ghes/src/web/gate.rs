@@ -174,6 +174,7 @@ struct Entry {
     clock: Clock,
     began: Instant,
     record: Record,
+    request: Bytes,
     written: bool,
 }
 
@@ -207,13 +208,14 @@ impl Entry {
             clock: app.clock.clone(),
             began: Instant::now(),
             record,
+            request: Bytes::new(),
             written: false,
         }
     }
 
     fn request_body(&mut self, body: &Bytes) {
         self.record.request_bytes = body.len() as u64;
-        self.record.request_excerpt = self.ledger.excerpt(body);
+        self.request = body.clone();
     }
 
     /// Writes the record and gives the response on. Bodies are whole, so that every answer has a Content-Length.
@@ -235,6 +237,8 @@ impl Entry {
 
     fn write(&mut self) {
         self.written = true;
+        // Only now: the request itself may have told the server a secret.
+        self.record.request_excerpt = self.ledger.excerpt(&self.request);
         self.record.duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.ledger.write(self.record.clone());
     }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod credentials;
+mod delivery;
 mod gate;
 mod git;
 mod rest;
@@ -25,6 +26,7 @@ use crate::state::{Identity, StateHandle};
 use crate::wire::TokenSecret;
 use crate::{Clock, World};
 
+pub(crate) use delivery::deliver_all;
 pub(crate) use gate::UnknownRoute;
 
 /// What every handler may use.

@@ -13,6 +13,9 @@ use crate::{RepositoryName, RepositorySpec, Scope};
 /// A scope whose runners the caller may manage.
 pub(super) struct RunnerAdmin(pub(super) Scope);
 
+/// A repository or an organization whose webhooks the caller may manage.
+pub(super) struct HookAdmin(pub(super) Scope);
+
 /// A repository that the caller may read.
 pub(super) struct ReadRepository(pub(super) Repository);
 
@@ -32,7 +35,7 @@ pub(super) struct Repository {
 }
 
 impl Repository {
-    fn of(app: &App, spec: &RepositorySpec) -> Self {
+    pub(super) fn of(app: &App, spec: &RepositorySpec) -> Self {
         Repository {
             name: spec.full_name(),
             default_branch: spec.default_branch.clone(),
@@ -60,19 +63,22 @@ fn find_repository(app: &App, params: &Params) -> Option<Repository> {
     Some(Repository::of(app, spec))
 }
 
+/// The scopes of the user's token, where nobody but a user may act.
+fn scopes_of_user(parts: &Parts) -> Result<Vec<String>, ApiError> {
+    match identity(parts) {
+        Identity::User { scopes, .. } => Ok(scopes),
+        Identity::Anonymous => Err(ApiError::requires_authentication()),
+        Identity::JobToken { .. } => Err(ApiError::forbidden("Resource not accessible by integration")),
+        _ => Err(ApiError::bad_credentials()),
+    }
+}
+
 impl FromRequestParts<App> for RunnerAdmin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let params = params(parts, app).await?;
-        let scopes = match identity(parts) {
-            Identity::User { scopes, .. } => scopes,
-            Identity::Anonymous => return Err(ApiError::requires_authentication()),
-            Identity::JobToken { .. } => {
-                return Err(ApiError::forbidden("Resource not accessible by integration"));
-            }
-            _ => return Err(ApiError::bad_credentials()),
-        };
+        let scopes = scopes_of_user(parts)?;
         let has = |any: &[&str]| scopes.iter().any(|scope| any.contains(&scope.as_str()));
         if let Some(slug) = params.get("enterprise") {
             let enterprise = app.world.enterprise(slug).ok_or_else(ApiError::not_found)?;
@@ -99,6 +105,31 @@ impl FromRequestParts<App> for RunnerAdmin {
             }
             // What one may not see is not there.
             (false, false) => Err(ApiError::not_found().accepting("repo")),
+        }
+    }
+}
+
+impl FromRequestParts<App> for HookAdmin {
+    type Rejection = ApiError;
+
+    /// Without the right the webhooks are not there.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let params = params(parts, app).await?;
+        let scopes = scopes_of_user(parts)?;
+        let has = |any: &[&str]| scopes.iter().any(|scope| any.contains(&scope.as_str()));
+        if let Some(login) = params.get("org") {
+            let organization = app.world.organization(login).ok_or_else(ApiError::not_found)?;
+            return if has(&["admin:org_hook"]) {
+                Ok(HookAdmin(Scope::Organization(organization.login.clone())))
+            } else {
+                Err(ApiError::not_found().accepting("admin:org_hook"))
+            };
+        }
+        let repository = find_repository(app, &params).ok_or_else(ApiError::not_found)?;
+        if has(&["repo", "admin:repo_hook"]) {
+            Ok(HookAdmin(Scope::Repository(repository.name)))
+        } else {
+            Err(ApiError::not_found().accepting("admin:repo_hook, repo"))
         }
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod error;
 mod groups;
+mod hooks;
 mod jobs;
 mod paging;
 mod registration;
@@ -24,6 +25,7 @@ use super::App;
 use crate::digest::sha256_hex;
 use crate::state::Identity;
 pub(crate) use error::{ApiError, DOCUMENTATION};
+pub(super) use hooks::payload;
 
 /// The only version of the REST API's calendar that GHES 3.9 knows.
 const API_VERSION: &str = "2022-11-28";
@@ -35,6 +37,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .merge(server::router())
         .merge(runners::router())
         .merge(groups::router())
+        .merge(hooks::router())
         .merge(registration::router())
         .merge(repositories::router())
         .merge(workflows::router())

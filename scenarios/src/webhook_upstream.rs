@@ -1,0 +1,193 @@
+//! Two known weaknesses of ARC's scaling by webhooks, described as they are, so that a version in which they are gone or worse is noticed.
+//!
+//! Source: ARC's source and its issues. A check here is green while ARC behaves as told.
+
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use harness::arc::resources;
+use harness::mock_ghes::Signature;
+use harness::model::autoscaling::{Busy, CapacityReservation, Controller, Observed, Spec, Status};
+use harness::model::{ArcServer, Check, Scope};
+use harness::{Context, Scenario, expect_equal};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use crate::fleet;
+use crate::visit::visit;
+use crate::webhook::{
+    LONG, autoscaler, await_deliveries, await_known, deployment, known_changes, of_webhooks, scaled, send,
+};
+
+pub(crate) const DANGLING: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "webhook::dangling".into(),
+        claim: "known weakness: while one autoscaler names a RunnerDeployment that does not exist, every delivery for the organization is \
+                answered 500 and no other autoscaler is scaled; once it is deleted, the same delivery scales"
+            .into(),
+        grounds: "ARC's source: the webhook server reads the target of every autoscaler to find runner groups, and gives up at the first \
+                  that is missing"
+            .into(),
+        not_covered: "an autoscaler of a repository's own runners, which is looked for first".into(),
+        ..of_webhooks(vec![5])
+    }
+    },
+    run: |context| dangling(context).boxed(),
+};
+
+pub(crate) const RUNAWAY: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "webhook::runaway".into(),
+        claim: "known weakness: with PercentageRunnersBusy as well, one reservation for one job lets DESIRED rise by one at each reconcile \
+                up to maxReplicas, as the oracle computes"
+            .into(),
+        grounds: "actions/actions-runner-controller issue 1962: the metric starts from replicas that hold the reservations already".into(),
+        not_covered: "how many of the runners come; other thresholds".into(),
+        ..of_webhooks(vec![4])
+    }
+    },
+    run: |context| runaway(context).boxed(),
+};
+
+async fn dangling(context: Context) -> anyhow::Result<()> {
+    let desk = context.desk().await?;
+    let deployment = fleet::without_a_node(deployment(&context)?);
+    let healthy = autoscaler(&context, 4, LONG);
+    let scaled = scaled(&context, &deployment, &healthy, 0).await?;
+    context
+        .hook(&context.tenant().organization(), ArcServer::GithubWebhook)
+        .await?;
+    context.hand().hold_deliveries().await?;
+    visit(&context, &context.tenant().repository(), &desk, &["1"]).await?;
+    let queued = await_deliveries(&context, "queued", 1).await?;
+    let by_one = format!("scaled {} by 1", scaled.name);
+    send(&context, &queued[0], Signature::Good, 200, &by_one).await?;
+    scaled.desired.reaches(1, fleet::DEADLINE).await?;
+
+    let before = known_changes(&context).await?;
+    context.apply(&without_target(&healthy)).await?;
+    await_known(&context, before).await?;
+    send(&context, &queued[0], Signature::Good, 500, "not found").await?;
+
+    let before = known_changes(&context).await?;
+    let autoscalers = context.objects(&resources::horizontal_runner_autoscaler());
+    let deleted = autoscalers.delete(DANGLES, &DeleteParams::default()).await;
+    deleted.context("delete the autoscaler without a target")?;
+    await_known(&context, before).await?;
+    send(&context, &queued[0], Signature::Good, 200, &by_one).await?;
+    scaled.desired.reaches(2, fleet::DEADLINE).await?;
+    // Had the refused delivery counted, there would be three.
+    expect_equal("reservations", &vec![0, 1, 2], &scaled.reserved.values())?;
+    Ok(())
+}
+
+/// The name of the autoscaler without a target.
+const DANGLES: &str = "dangles";
+
+fn without_target(healthy: &Value) -> Value {
+    let mut manifest = healthy.clone();
+    manifest["metadata"]["name"] = json!(DANGLES);
+    manifest["spec"]["scaleTargetRef"]["name"] = json!("no-such-deployment");
+    manifest
+}
+
+const MIN: i64 = 2;
+const MAX: u32 = 6;
+
+async fn runaway(context: Context) -> anyhow::Result<()> {
+    let desk = context.desk().await?;
+    let mut autoscaler = autoscaler(&context, MAX, LONG);
+    autoscaler["spec"]["minReplicas"] = json!(MIN);
+    // Nothing shrinks while the check looks, and one busy runner of two to six is neither many nor few.
+    autoscaler["spec"]["scaleDownDelaySecondsAfterScaleOut"] = json!(600);
+    autoscaler["spec"]["metrics"] = json!([{
+        "type": "PercentageRunnersBusy",
+        "scaleUpThreshold": "0.75",
+        "scaleDownThreshold": "0.1",
+        "scaleUpFactor": "2",
+        "scaleDownFactor": "0.5",
+    }]);
+    let scaled = scaled(&context, &deployment(&context)?, &autoscaler, MIN).await?;
+    fleet::await_idle(&context, 2).await?;
+    context
+        .hook(&context.tenant().organization(), ArcServer::GithubWebhook)
+        .await?;
+    context.hand().hold_deliveries().await?;
+    visit(&context, &context.tenant().repository(), &desk, &["1"]).await?;
+    desk.waiting(1, fleet::DEADLINE).await?;
+    let queued = await_deliveries(&context, "queued", 1).await?;
+
+    send(&context, &queued[0], Signature::Good, 200, "by 1").await?;
+    let top = scaled.desired.reaches(i64::from(MAX), fleet::DEADLINE).await?;
+    let steps = scaled.desired.steps();
+    if let Some(first) = steps.iter().find(|step| step.value > MIN) {
+        context.measure(
+            "runaway from the first step to the maximum",
+            (top.at - first.at).as_secs_f64(),
+            "s",
+        );
+    }
+    let expected = computed(&autoscaler["spec"])?;
+    expect_equal(
+        "DESIRED, as the oracle computes",
+        &expected,
+        &scaled.desired.values(),
+    )?;
+    expect_equal("reservations", &vec![0, 1], &scaled.reserved.values())?;
+    desk.let_all_go();
+    Ok(())
+}
+
+/// Every value that DESIRED takes from the minimum on, with one runner busy and one reservation.
+fn computed(spec: &Value) -> anyhow::Result<Vec<i64>> {
+    let now = Timestamp::now();
+    let mut spec: Spec = serde_json::from_value(spec.clone()).context("read the autoscaler")?;
+    spec.capacity_reservations = vec![CapacityReservation {
+        replicas: 1,
+        expiration_time: Some(now + SignedDuration::from_hours(1)),
+        effective_time: Some(now),
+        ..CapacityReservation::default()
+    }];
+    let controller = Controller::in_zone(TimeZone::UTC);
+    let mut values = vec![MIN];
+    let mut status = Status::default();
+    let mut observed = Observed {
+        replicas: Some(MIN),
+        ephemeral: true,
+        scope: Scope::Enterprise(String::new()),
+        busy: Busy {
+            running: 1,
+            terminating: 0,
+        },
+        open_jobs: 0,
+    };
+    loop {
+        let outcome = controller.reconcile(&spec, &status, &observed, now)?;
+        if values.last() == Some(&outcome.desired) {
+            return Ok(values);
+        }
+        values.push(outcome.desired);
+        observed.replicas = Some(outcome.desired);
+        status = outcome.status;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_reservation_and_a_metric_in_its_middle_rise_by_one_up_to_the_maximum() {
+        let spec = json!({
+            "minReplicas": MIN, "maxReplicas": MAX,
+            "metrics": [{ "type": "PercentageRunnersBusy", "scaleUpThreshold": "0.75", "scaleDownThreshold": "0.1" }],
+        });
+
+        let values = computed(&spec).expect("it reconciles");
+
+        assert_eq!(values, [2, 3, 4, 5, 6]);
+    }
+}

@@ -19,7 +19,7 @@ const fn shows(
     }
 }
 
-const FIRST_SCREENS: [FirstScreen; 21] = [
+const FIRST_SCREENS: [FirstScreen; 23] = [
     shows(
         "drop-label",
         ["v2.306.0", "x64"],
@@ -115,6 +115,16 @@ const FIRST_SCREENS: [FirstScreen; 21] = [
         "leaky-outage",
         ["FailedUpdateRegistrationToken", "RegistrationTokenUpdated"],
         &["POST", "/registration-token", "201"],
+    ),
+    shows(
+        "tolerant",
+        ["2 runners online in GHES", "online busy"],
+        &["Event", "NodeNotReady"],
+    ),
+    shows(
+        "third-idle",
+        ["horizontalrunnerautoscaler_runners_busy", "2"],
+        &["GET", "/actions/runners", "200"],
     ),
     shows(
         "zone-lost",

@@ -19,7 +19,7 @@ const fn shows(
     }
 }
 
-const FIRST_SCREENS: [FirstScreen; 21] = [
+const FIRST_SCREENS: [FirstScreen; 24] = [
     shows(
         "drop-label",
         ["v2.306.0", "x64"],
@@ -100,7 +100,7 @@ const FIRST_SCREENS: [FirstScreen; 21] = [
         ["/status/desiredReplicas = 16", "8"],
         &["HorizontalRunnerAutoscaler", "status.desiredReplicas: 4 → 8"],
     ),
-    shows("repeat-leg", ["50", "49"], &["POST", "/feed", "visit (50)"]),
+    shows("repeat-leg", ["50", "49"], &["POST", "visit (50)"]),
     shows(
         "large-adjustment",
         ["fallen from 8 = one of [6, 4, 2]", "5"],
@@ -115,6 +115,25 @@ const FIRST_SCREENS: [FirstScreen; 21] = [
         "leaky-outage",
         ["FailedUpdateRegistrationToken", "RegistrationTokenUpdated"],
         &["POST", "/registration-token", "201"],
+    ),
+    shows(
+        "tolerant",
+        ["2 runners online in GHES", "online busy"],
+        &["Event", "NodeNotReady"],
+    ),
+    shows(
+        "third-idle",
+        ["horizontalrunnerautoscaler_runners_busy", "2"],
+        &["GET", "/actions/runners", "200"],
+    ),
+    shows(
+        "lapsed-override",
+        ["schedule: Some(\"min=1 time=", "schedule: None"],
+        &[
+            "HorizontalRunnerAutoscaler",
+            "status.scheduledOverridesSummary: ",
+            "→ absent",
+        ],
     ),
     shows(
         "zone-lost",

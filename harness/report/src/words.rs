@@ -164,7 +164,10 @@ pub(crate) fn differing_words(failure: &Failure) -> Vec<Word> {
     // `metric{label: value}`: labels say less than the name.
     let (subject, labels) = subject.split_at(subject.find('{').unwrap_or(subject.len()));
     let names = |text| value_words(text).into_iter().filter(|word| is_name(word));
-    words.add(names(subject), Side::Subject);
+    let or_numbers = value_words(subject)
+        .into_iter()
+        .filter(|word| is_name(word) || is_number(word));
+    words.add(or_numbers, Side::Subject);
     words.add(names(labels), Side::Beside);
     let beside: Vec<String> = words.0[..differing]
         .iter()

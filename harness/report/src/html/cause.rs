@@ -99,8 +99,11 @@ fn rank<'a>(pieces: impl Iterator<Item = Nearest<'a>>, clues: &Clues<'_>) -> Vec
     let mut best: Vec<Ranked<'_>> = Vec::new();
     for (what, named) in named {
         let weight = |index: usize| {
-            let by_side = match clues.words[index].side {
+            let word = &clues.words[index];
+            let by_side = match word.side {
                 Side::Seen => 3.0,
+                // A number that was awaited and not seen is there for another reason.
+                Side::Awaited if word.is_number() => 0.7,
                 Side::Awaited => 2.0,
                 Side::Subject => 1.0,
                 Side::Beside => 0.5,

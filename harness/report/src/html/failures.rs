@@ -171,7 +171,7 @@ pub(super) fn values(html: &mut Html, failure: &Failure, squeezed: bool) {
 }
 
 fn marked_text(html: &mut Html, text: &str, differs: bool, mark: &'static str) {
-    if differs {
+    if differs && !text.is_empty() {
         html.raw(mark)
             .text(text)
             .raw(if mark == "<ins>" { "</ins>" } else { "</del>" });

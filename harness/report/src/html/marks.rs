@@ -12,7 +12,7 @@ const MOST_WORDS: usize = 400;
 /// Words that are marked of values that have little in common.
 const MOST_MARKED: usize = 8;
 
-/// A piece of a value, and whether the other value lacks it.
+/// A piece of a value, and whether the other value lacks it; empty where the other value has more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece<'a> {
     pub(super) text: &'a str,
@@ -36,7 +36,7 @@ pub(super) fn mark<'a>(failure: &Failure, awaited: &'a str, last_seen: &'a str) 
     }
     // What stands between words says nothing.
     for piece in left.iter_mut().chain(&mut right) {
-        piece.differs &= piece.text.starts_with(in_word);
+        piece.differs &= piece.text.is_empty() || piece.text.starts_with(in_word);
     }
     if !by_place || !is_mostly_common(&left) || !is_mostly_common(&right) {
         by_words(failure, what.is_empty(), &mut left, &mut right);
@@ -104,8 +104,8 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The longest common subsequence stays; the rest differs.
-fn differences(left: &mut [Piece<'_>], right: &mut [Piece<'_>]) {
+/// The longest common subsequence stays; the rest differs, and has an empty piece in the other value at its place.
+fn differences<'a>(left: &mut Vec<Piece<'a>>, right: &mut Vec<Piece<'a>>) {
     let width = right.len() + 1;
     let mut common = vec![0_usize; (left.len() + 1) * width];
     for i in (0..left.len()).rev() {
@@ -118,6 +118,7 @@ fn differences(left: &mut [Piece<'_>], right: &mut [Piece<'_>]) {
         }
     }
     let (mut i, mut j) = (0, 0);
+    let (mut left_gaps, mut right_gaps) = (Vec::new(), Vec::new());
     while i < left.len() || j < right.len() {
         if i < left.len() && j < right.len() && left[i].text == right[j].text {
             i += 1;
@@ -126,10 +127,22 @@ fn differences(left: &mut [Piece<'_>], right: &mut [Piece<'_>]) {
             || (i < left.len() && common[(i + 1) * width + j] >= common[i * width + j + 1])
         {
             left[i].differs = true;
+            right_gaps.push(j);
             i += 1;
         } else {
             right[j].differs = true;
+            left_gaps.push(i);
             j += 1;
+        }
+    }
+    for (pieces, mut gaps) in [(left, left_gaps), (right, right_gaps)] {
+        gaps.dedup();
+        for gap in gaps.into_iter().rev() {
+            let empty = Piece {
+                text: "",
+                differs: true,
+            };
+            pieces.insert(gap, empty);
         }
     }
 }
@@ -147,7 +160,9 @@ mod tests {
         };
         let marked = mark(&failure, awaited, last_seen);
         [marked.awaited, marked.last_seen].map(|pieces| {
-            let differing = pieces.into_iter().filter(|piece| piece.differs);
+            let differing = pieces
+                .into_iter()
+                .filter(|piece| piece.differs && !piece.text.is_empty());
             differing.map(|piece| piece.text.to_owned()).collect()
         })
     }
@@ -161,6 +176,24 @@ mod tests {
             ),
             [vec!["v2.306.0"], vec![]]
         );
+    }
+
+    #[test]
+    fn where_the_other_value_has_more_stands_an_empty_piece() {
+        let failure = Failure {
+            awaited: "tickets = [1, 2]".to_owned(),
+            last_seen: "[1]".to_owned(),
+            detail: None,
+        };
+
+        let marked = mark(&failure, &failure.awaited, &failure.last_seen);
+
+        let pieces: Vec<_> = marked
+            .last_seen
+            .iter()
+            .map(|piece| (piece.text, piece.differs))
+            .collect();
+        assert_eq!(pieces, [("[", false), ("1", false), ("", true), ("]", false)]);
     }
 
     #[test]

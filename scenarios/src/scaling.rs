@@ -12,8 +12,10 @@ use futures::FutureExt as _;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::model::{Capability, Check, Claim, Profile};
-use harness::{Context, Scenario, Stay, Step, Trail, expect};
+use harness::{Context, Scenario, Stay, Step, Trail, expect, expect_equal};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::fleet;
@@ -59,7 +61,8 @@ pub(crate) const BUSY_SURVIVE: Scenario = Scenario {
     check: || {
         Check {
         id: "scaling::busy-survive".into(),
-        claim: "a scale-down asks for the removal of busy runners, is refused, and their jobs succeed; afterwards the count is met".into(),
+        claim: "a scale-down asks for the removal of busy runners, is refused and leaves their pods alone; their jobs succeed, and afterwards the \
+                count is met".into(),
         grounds: "ARC's documentation: runners are unregistered before they are deleted, so that a running job is not interrupted".into(),
         not_covered: "a pod that is deleted; a node that drains".into(),
         profile: Profile::Core,
@@ -95,6 +98,9 @@ const MANY: Duration = Duration::from_secs(60);
 const DELAY: Duration = Duration::from_secs(5);
 /// ARC stores the time of the last scale-out without fractions of a second.
 pub(crate) const ROUNDING: Duration = Duration::from_secs(1);
+
+/// What ARC notes on the pod of a runner whose removal GHES refused, since it is busy.
+const REFUSED: &str = "actions-runner/unregistration-failure-message";
 
 async fn ladder(context: Context) -> anyhow::Result<()> {
     let desk = context.desk().await?;
@@ -275,6 +281,7 @@ async fn busy_survive(context: Context) -> anyhow::Result<()> {
         start.elapsed().as_secs_f64(),
         "s",
     );
+    await_left_alone(&context, 2).await?;
     let visits = desk.visits();
     let all_wait = visits.iter().all(|visit| visit.stay == Stay::Waiting);
     expect(
@@ -310,6 +317,53 @@ async fn await_refused(context: &Context, count: usize) -> anyhow::Result<()> {
     )
     .await?;
     Ok(())
+}
+
+/// Waits until ARC has noted of so many busy runners that their removal was refused, and holds that it deletes no pod. A pod that is
+/// deleted has half a minute to end: its job may well succeed, and hides what was done to it.
+async fn await_left_alone(context: &Context, count: usize) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
+    let deleted = eventually(
+        &format!("{count} pods with the annotation {REFUSED}"),
+        DEADLINE,
+        || async {
+            let pods = match pods.list(&ListParams::default()).await {
+                Ok(list) => list.items,
+                Err(error) => return Seen::NotYet(error.to_string()),
+            };
+            let left_alone = pods.iter().filter(|pod| pod.annotations().contains_key(REFUSED));
+            if left_alone.count() >= count {
+                let deleted = pods
+                    .iter()
+                    .filter(|pod| pod.metadata.deletion_timestamp.is_some());
+                return Seen::Yes(deleted.map(ResourceExt::name_any).collect::<Vec<_>>());
+            }
+            let seen: Vec<String> = pods.iter().map(unregistration).collect();
+            Seen::NotYet(format!("{seen:?}"))
+        },
+    )
+    .await?;
+    expect_equal(
+        "pods being deleted while their jobs are in progress",
+        &Vec::new(),
+        &deleted,
+    )?;
+    Ok(())
+}
+
+/// A pod, whether it is being deleted, and ARC's annotations on its unregistration.
+fn unregistration(pod: &Pod) -> String {
+    let deleted = pod
+        .metadata
+        .deletion_timestamp
+        .as_ref()
+        .map_or("", |_| " deleted");
+    let annotations: Vec<&str> = pod
+        .annotations()
+        .keys()
+        .filter_map(|key| key.strip_prefix("actions-runner/"))
+        .collect();
+    format!("{}{deleted} {}", pod.name_any(), annotations.join(" "))
 }
 
 /// Waits until the scenario has so many Runners, and GHES lists as many online.

@@ -336,7 +336,7 @@ async fn await_left_alone(context: &Context, count: usize) -> anyhow::Result<()>
                 let deleted = pods
                     .iter()
                     .filter(|pod| pod.metadata.deletion_timestamp.is_some());
-                return Seen::Yes(deleted.map(ResourceExt::name_any).collect::<Vec<_>>());
+                return Seen::Yes(deleted.map(|pod| pod.name_any()).collect::<Vec<_>>());
             }
             let seen: Vec<String> = pods.iter().map(unregistration).collect();
             Seen::NotYet(format!("{seen:?}"))

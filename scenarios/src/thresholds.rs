@@ -61,27 +61,28 @@ const DELAY: SignedDuration = SignedDuration::from_secs(1);
 
 async fn exact(context: Context) -> anyhow::Result<()> {
     let desk = context.desk().await?;
-    let run = visit(&context, &context.tenant().repository(), &desk, &["1", "2", "3"]).await?;
+    let run = visit(&context, &context.tenant().repository(), &desk, &["1", "2"]).await?;
     context.apply(&context.runner_deployment()?).await?;
     let mut manifest = autoscaler(&context);
     manifest["spec"]["minReplicas"] = json!(4);
     manifest["spec"]["maxReplicas"] = json!(8);
     manifest["spec"]["scaleDownDelaySecondsAfterScaleOut"] = json!(DELAY.as_secs());
-    manifest["spec"]["metrics"][0]["scaleDownThreshold"] = json!("0.375");
+    manifest["spec"]["metrics"][0]["scaleUpThreshold"] = json!("0.5");
+    manifest["spec"]["metrics"][0]["scaleDownThreshold"] = json!("0.25");
     let trail = autoscale(&context, &manifest).await?;
 
     trail.reaches(8, fleet::DEADLINE).await?;
     let delayed = Timestamp::now() + DELAY + ROUNDING;
     fleet::await_listed(&context, &context.tenant().enterprise(), RECONCILES, delayed).await?;
     expect_equal(
-        "DESIRED with 3 of 4 busy at a scaleUpThreshold of 0.75, and 3 of 8 at a scaleDownThreshold of 0.375",
+        "DESIRED with 2 of 4 busy at a scaleUpThreshold of 0.5, and 2 of 8 at a scaleDownThreshold of 0.25",
         &vec![4, 8],
         &trail.values(),
     )?;
     desk.let_go("1");
     trail.reaches(4, fleet::DEADLINE).await?;
 
-    expect_equal("DESIRED with 2 of 8 busy", &vec![4, 8, 4], &trail.values())?;
+    expect_equal("DESIRED with 1 of 8 busy", &vec![4, 8, 4], &trail.values())?;
     desk.let_all_go();
     follow(&context, run).await?;
     Ok(())

@@ -19,7 +19,7 @@ const fn shows(
     }
 }
 
-const FIRST_SCREENS: [FirstScreen; 24] = [
+const FIRST_SCREENS: [FirstScreen; 23] = [
     shows(
         "drop-label",
         ["v2.306.0", "x64"],
@@ -60,11 +60,6 @@ const FIRST_SCREENS: [FirstScreen; 24] = [
             "ServiceAccount",
             "helm.sh/chart: \"actions-runner-controller-0.0.0\"",
         ],
-    ),
-    shows(
-        "no-grace",
-        ["the job in progress", "Lost"],
-        &["Pod", "status.phase: \"Running\" → \"Failed\""],
     ),
     shows(
         "one-off",

@@ -328,12 +328,12 @@ impl Defect {
             Defect::HighThreshold => facts(
                 "high-threshold",
                 "scaling::thresholds",
-                "the autoscaler scales out only above 76 % busy",
+                "the autoscaler scales out only from 51 % busy on",
             ),
             Defect::WideThreshold => facts(
                 "wide-threshold",
                 "scaling::thresholds",
-                "the autoscaler scales in below 38 % busy, which 3 of 8 are",
+                "the autoscaler scales in below 26 % busy, which 2 of 8 are",
             ),
             Defect::RunsForbidden => facts(
                 "runs-forbidden",

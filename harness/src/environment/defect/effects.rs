@@ -75,12 +75,12 @@ impl Defect {
             }
             Defect::HighThreshold if kind == "HorizontalRunnerAutoscaler" => {
                 if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {
-                    *threshold = json!("0.76");
+                    *threshold = json!("0.51");
                 }
             }
             Defect::WideThreshold if kind == "HorizontalRunnerAutoscaler" => {
                 if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleDownThreshold") {
-                    *threshold = json!("0.38");
+                    *threshold = json!("0.26");
                 }
             }
             Defect::FloorOfOne if kind == "HorizontalRunnerAutoscaler" => {

@@ -13,7 +13,7 @@ use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, OWN_NODE_TAINT, Scenario, expect};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 
 use crate::fleet;
@@ -48,6 +48,7 @@ const DEADLINE: Duration = Duration::from_secs(45);
 async fn lost(context: Context) -> anyhow::Result<()> {
     let desk = context.desk().await?;
     let node = context.own_node().await?;
+    await_schedulable(&context).await?;
     let repository = context.tenant().repository();
     let mut manifest = context.runner_deployment()?;
     manifest["spec"]["replicas"] = json!(RUNNERS);
@@ -77,6 +78,43 @@ async fn lost(context: Context) -> anyhow::Result<()> {
         busy[0].runner
     ));
     tell_leftovers(&context, &before).await
+}
+
+/// Waits until the scheduler knows the scenario's own node, which it may some milliseconds after the API server does: a preference for a node
+/// that it does not know yet is lost. Seen by a pod that can go nowhere else, and is never run.
+async fn await_schedulable(context: &Context) -> anyhow::Result<()> {
+    const NAME: &str = "await-schedulable";
+    let node = context.namespace();
+    context
+        .apply(&json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": { "name": NAME, "namespace": node },
+            "spec": {
+                "nodeSelector": { "kubernetes.io/hostname": node },
+                "tolerations": [{ "key": OWN_NODE_TAINT, "operator": "Exists" }],
+                "containers": [{ "name": "none", "image": "none" }],
+            },
+        }))
+        .await?;
+    let pods: Api<Pod> = Api::namespaced(context.client().clone(), node);
+    eventually(
+        &format!("a pod scheduled to the node {node}"),
+        fleet::DEADLINE,
+        || async {
+            match pods.get(NAME).await {
+                Ok(pod) => match pod.spec.and_then(|spec| spec.node_name) {
+                    Some(_) => Seen::Yes(()),
+                    None => Seen::NotYet("not scheduled".to_owned()),
+                },
+                Err(error) => Seen::NotYet(error.to_string()),
+            }
+        },
+    )
+    .await?;
+    let at_once = DeleteParams::default().grace_period(0);
+    pods.delete(NAME, &at_once).await.context("delete the pod")?;
+    Ok(())
 }
 
 /// Has the runners' pods scheduled to the node of this name as long as it lives.

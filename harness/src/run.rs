@@ -25,6 +25,7 @@ use harness_model::{Exit, LIVE_VARIABLE, PLAN_VARIABLE, Plan};
 
 use crate::Scenario;
 
+pub use catalogue::page as catalogue_page;
 pub(crate) use emitter::Emitter;
 pub(crate) use evidence::leaks;
 pub use first_screen::FirstScreen;

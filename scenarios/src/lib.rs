@@ -79,9 +79,21 @@ pub static CATALOGUE: &[Scenario] = &[
 
 #[cfg(test)]
 mod tests {
-    use harness::model::Capability;
+    use harness::model::{Capability, Check};
 
     use super::CATALOGUE;
+
+    #[test]
+    fn the_page_of_the_catalogue_is_the_catalogue() {
+        let checks: Vec<Check> = CATALOGUE.iter().map(|scenario| (scenario.check)()).collect();
+
+        let page = harness::catalogue_page(&checks);
+
+        assert!(
+            page == include_str!("../../docs/catalogue.md"),
+            "docs/catalogue.md is not up to date: `cargo xtask list --page > docs/catalogue.md` writes it"
+        );
+    }
 
     #[test]
     fn a_check_that_moves_a_clock_needs_one_that_can_be_moved() {

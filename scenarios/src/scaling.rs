@@ -35,7 +35,7 @@ pub(crate) const LADDER: Scenario = Scenario {
         needs: vec![Capability::RunPods],
         // Alone, so that the measured rise is ARC's and not that of the other checks' pods on the same cores.
         claims: Claim::WholePlane,
-        pains: vec![3, 4],
+        pains: vec![],
     }
     },
     run: |context| ladder(context).boxed(),
@@ -51,7 +51,7 @@ pub(crate) const ADJUSTMENT: Scenario = Scenario {
         profile: Profile::Core,
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
-        pains: vec![3],
+        pains: vec![],
     }
     },
     run: |context| adjustment(context).boxed(),
@@ -68,7 +68,7 @@ pub(crate) const BUSY_SURVIVE: Scenario = Scenario {
         profile: Profile::Core,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::SharedArc,
-        pains: vec![4, 11],
+        pains: vec![13],
     }
     },
     run: |context| busy_survive(context).boxed(),
@@ -85,7 +85,7 @@ pub(crate) const SIXTY_FOUR: Scenario = Scenario {
         profile: Profile::Extended,
         needs: vec![Capability::RunPods],
         claims: Claim::WholePlane,
-        pains: vec![3],
+        pains: vec![],
     },
     run: |context| sixty_four(context).boxed(),
 };

@@ -29,7 +29,7 @@ pub(crate) const EXACT: Scenario = Scenario {
         profile: Profile::Core,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::SharedArc,
-        pains: vec![3],
+        pains: vec![],
     }
     },
     run: |context| exact(context).boxed(),

@@ -33,7 +33,7 @@ pub(crate) const DEFINITIONS_FIRST: Scenario = Scenario {
             version: Some(PREVIOUS.to_owned()),
             ..OwnArc::default()
         }),
-        pains: vec![1],
+        pains: vec![14],
     }
     },
     run: |context| definitions_first(context).boxed(),

@@ -7,18 +7,33 @@ use camino::Utf8Path;
 use crate::foreground::{Foreground, become_program};
 use crate::programs::{self, Program};
 
-/// Every check: id and profile; with `--explain` also its claim, grounds, needs and pains
-#[derive(Debug, clap::Args)]
+/// Every check: id, profile and tags; with `--explain` also its claim, grounds and pains
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct List {
-    /// Say what each check claims, who promises it, what it does not show, what it needs
+    /// Words, of which an id must contain one; none takes all
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Only checks with this tag: a group, what it needs, what it claims; of several tags, with all
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Only checks of this profile
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Only checks that guard against this pain, by its number in docs/catalogue.md
+    #[arg(long, value_name = "NUMBER")]
+    pain: Option<u8>,
+    /// Say what each check claims, who promises it, what it does not show
     #[arg(long)]
     explain: bool,
+    /// The catalogue as a page, which docs/catalogue.md is
+    #[arg(long, conflicts_with_all = ["filters", "tag", "profile", "pain", "explain"])]
+    page: bool,
     /// The seeded defects instead, by which the suite proves that its checks can fail
-    #[arg(long, conflicts_with = "explain")]
+    #[arg(long, conflicts_with_all = ["filters", "tag", "profile", "pain", "explain", "page"])]
     defects: bool,
 }
 
-/// Becomes `e2e --list-checks [--explain]` or `e2e --list-defects`. Without a plan nothing is brought up.
+/// Becomes `e2e --list-checks …` or `e2e --list-defects`. Without a plan nothing is brought up.
 pub(crate) fn run(list: &List, root: &Utf8Path, foreground: &Foreground) -> anyhow::Result<()> {
     let built = programs::build(&[Program::ScenarioRunner], false, root, foreground)?;
     let mut command = Command::new(built.path(Program::ScenarioRunner)?);
@@ -28,14 +43,19 @@ pub(crate) fn run(list: &List, root: &Utf8Path, foreground: &Foreground) -> anyh
     Err(become_program(&mut command))
 }
 
-fn arguments(list: &List) -> Vec<&'static str> {
+fn arguments(list: &List) -> Vec<String> {
     if list.defects {
-        return vec!["--list-defects"];
+        return vec!["--list-defects".to_owned()];
     }
-    let mut arguments = vec!["--list-checks"];
-    if list.explain {
-        arguments.push("--explain");
+    let mut arguments = vec!["--list-checks".to_owned()];
+    arguments.extend(list.tag.iter().map(|tag| format!("--tag={tag}")));
+    arguments.extend(list.profile.iter().map(|profile| format!("--profile={profile}")));
+    arguments.extend(list.pain.iter().map(|pain| format!("--pain={pain}")));
+    for (given, flag) in [(list.explain, "--explain"), (list.page, "--page")] {
+        arguments.extend(given.then(|| flag.to_owned()));
     }
+    arguments.push("--".to_owned());
+    arguments.extend(list.filters.iter().cloned());
     arguments
 }
 
@@ -45,26 +65,32 @@ mod tests {
 
     #[test]
     fn asks_the_scenario_runner_for_what_the_user_asked() {
+        let all = List::default();
+        let some = List {
+            filters: vec!["webhook".to_owned()],
+            tag: vec!["own-arc".to_owned(), "ledger".to_owned()],
+            pain: Some(4),
+            explain: true,
+            ..List::default()
+        };
+        let defects = List {
+            defects: true,
+            ..List::default()
+        };
+
+        assert_eq!(arguments(&all), ["--list-checks", "--"]);
         assert_eq!(
-            arguments(&List {
-                explain: false,
-                defects: false
-            }),
-            ["--list-checks"]
+            arguments(&some),
+            [
+                "--list-checks",
+                "--tag=own-arc",
+                "--tag=ledger",
+                "--pain=4",
+                "--explain",
+                "--",
+                "webhook"
+            ]
         );
-        assert_eq!(
-            arguments(&List {
-                explain: true,
-                defects: false
-            }),
-            ["--list-checks", "--explain"]
-        );
-        assert_eq!(
-            arguments(&List {
-                explain: false,
-                defects: true
-            }),
-            ["--list-defects"]
-        );
+        assert_eq!(arguments(&defects), ["--list-defects"]);
     }
 }

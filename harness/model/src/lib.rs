@@ -10,6 +10,7 @@ mod event;
 mod exit;
 mod gate;
 mod lifeline;
+mod pain;
 mod part;
 mod plan;
 mod redactor;
@@ -23,6 +24,7 @@ pub use event::{Event, FORMAT, Failure, Line, Measurement, SkipReason};
 pub use exit::Exit;
 pub use gate::{Gate, GateError, GateFile, allows};
 pub use lifeline::INTERRUPT;
+pub use pain::{PAINS, Pain};
 pub use part::{Origin, Part};
 pub use plan::{
     BROWSER_VARIABLE, ClusterChoice, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan,

@@ -64,7 +64,7 @@ fn check(arm: Arm) -> Check {
         profile: Profile::Core,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::OwnArc(OwnArc::default()),
-        pains: vec![1],
+        pains: vec![14],
     }
 }
 

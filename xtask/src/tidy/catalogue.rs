@@ -1,4 +1,4 @@
-//! The README's table of checks is the catalogue: every check id of the scenarios stands in it, and no other.
+//! The page of the catalogue is the catalogue: every check id of the scenarios stands in it, and no other.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,14 @@ use camino::Utf8Path;
 
 use super::{Files, Finding};
 
-const README: &str = "README.md";
+/// As `cargo xtask list --page` writes it.
+const PAGE: &str = "docs/catalogue.md";
 const SCENARIOS: &str = "scenarios/src";
 
 /// What stands before a string literal that is a check's id: a call `id("…")`, or a field `id: "…"`.
 const BEFORE_AN_ID: [&str; 2] = ["id(", "id:"];
 
-/// All differences between scenarios and README.
+/// All differences between scenarios and page.
 pub(super) fn check(files: &Files) -> Vec<Finding> {
     let checks: BTreeSet<&str> = files
         .iter()
@@ -22,17 +23,20 @@ pub(super) fn check(files: &Files) -> Vec<Finding> {
     if checks.is_empty() {
         return Vec::new();
     }
-    let readme = Utf8Path::new(README);
+    let page = Utf8Path::new(PAGE);
     let listed: BTreeSet<&str> = files
-        .get(readme)
+        .get(page)
         .map(|text| table_ids(text).collect())
         .unwrap_or_default();
-    let missing = checks
-        .difference(&listed)
-        .map(|id| Finding::in_file(readme, format!("check `{id}` is not in the table of checks")));
+    let missing = checks.difference(&listed).map(|id| {
+        Finding::in_file(
+            page,
+            format!("check `{id}` is not in the table of checks: `cargo xtask list --page`"),
+        )
+    });
     let stale = listed.difference(&checks).map(|id| {
         Finding::in_file(
-            readme,
+            page,
             format!("the table of checks names `{id}`, which no scenario has"),
         )
     });
@@ -78,14 +82,14 @@ fn is_check_id(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn files(source: &str, readme: &str) -> Files {
-        [("scenarios/src/quickstart.rs", source), (README, readme)]
+    fn files(source: &str, page: &str) -> Files {
+        [("scenarios/src/quickstart.rs", source), (PAGE, page)]
             .map(|(file, text)| (file.into(), text.to_owned()))
             .into()
     }
 
     #[test]
-    fn a_check_that_the_readme_does_not_list_is_found() {
+    fn a_check_that_the_page_does_not_list_is_found() {
         let files = files(
             "Check { id: \"quickstart::runs\".into() }\nid(\"quickstart::needs\")\n",
             "| `quickstart::runs` | x |\n",
@@ -96,8 +100,8 @@ mod tests {
         assert_eq!(
             findings,
             [Finding::in_file(
-                README.into(),
-                "check `quickstart::needs` is not in the table of checks"
+                PAGE.into(),
+                "check `quickstart::needs` is not in the table of checks: `cargo xtask list --page`"
             )]
         );
     }
@@ -114,7 +118,7 @@ mod tests {
         assert_eq!(
             findings,
             [Finding::in_file(
-                README.into(),
+                PAGE.into(),
                 "the table of checks names `a::gone`, which no scenario has"
             )]
         );

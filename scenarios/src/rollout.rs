@@ -11,6 +11,7 @@ use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Scenario, Stay, expect};
+use jiff::Timestamp;
 use kube::api::ListParams;
 use serde_json::json;
 
@@ -28,7 +29,7 @@ pub(crate) const TEMPLATE: Scenario = Scenario {
             .into(),
         grounds: "ARC's documentation: runners are unregistered before they are deleted; a RunnerDeployment rolls over as a Deployment does"
             .into(),
-        not_covered: "how many pods there are meanwhile; a change back".into(),
+        not_covered: "how many pods there are meanwhile; a change back; one within the second of the RunnerReplicaSet's creation, after which ARC makes several".into(),
         profile: Profile::Core,
         needs: vec![Capability::RunPods],
         claims: Claim::SharedArc,
@@ -49,6 +50,7 @@ async fn template(context: Context) -> anyhow::Result<()> {
     desk.waiting(1, fleet::DEADLINE).await?;
     let old = await_sets(&context, 1, &BTreeSet::new()).await?;
 
+    await_next_second().await?;
     if let Some(variables) = manifest["spec"]["template"]["spec"]["env"].as_array_mut() {
         variables.push(json!({ "name": "ROLLED_OVER", "value": "yes" }));
     }
@@ -77,6 +79,20 @@ async fn template(context: Context) -> anyhow::Result<()> {
         format!("{left:?}"),
     )?;
     await_count(&context, COUNT).await
+}
+
+/// Waits until no set can be made any more in the second of those that are there. ARC takes the one with the latest creationTimestamp, which has
+/// no fractions, for the newest: after a change within the same second it makes several sets of the new template, and keeps the last.
+async fn await_next_second() -> anyhow::Result<()> {
+    let second = Timestamp::now().as_second();
+    eventually("the next second", fleet::DEADLINE, || async {
+        match Timestamp::now().as_second() {
+            now if now > second => Seen::Yes(()),
+            now => Seen::NotYet(now.to_string()),
+        }
+    })
+    .await?;
+    Ok(())
 }
 
 /// The names of the scenario's RunnerReplicaSets besides these, once there are so many in all.

@@ -79,7 +79,7 @@ pub static CATALOGUE: &[Scenario] = &[
 
 #[cfg(test)]
 mod tests {
-    use harness::model::{Capability, Check};
+    use harness::model::{Capability, Check, expectations};
 
     use super::CATALOGUE;
 
@@ -93,6 +93,22 @@ mod tests {
             page == include_str!("../../docs/catalogue.md"),
             "docs/catalogue.md is not up to date: `cargo xtask list --page > docs/catalogue.md` writes it"
         );
+    }
+
+    #[test]
+    fn every_expected_failure_is_of_a_check_and_says_where_it_is_described() {
+        let known = expectations(include_str!("../expectations.toml")).expect("the file is read");
+
+        for expectation in known {
+            let is_there = CATALOGUE
+                .iter()
+                .any(|scenario| (scenario.check)().id == expectation.check);
+            assert!(is_there, "no check has the id {}", expectation.check);
+            assert!(
+                expectation.upstream.starts_with("https://") && !expectation.awaited.is_empty(),
+                "{expectation:?}"
+            );
+        }
     }
 
     #[test]

@@ -13,7 +13,10 @@ use std::process::Command;
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::ValueEnum;
-use harness_model::{Gate, GateFile, OutputFormat, PLAN_VARIABLE, Plan, Profile, WallClock};
+use harness_model::{
+    EXPECTATIONS_FILE, Expectation, Gate, GateFile, OutputFormat, PLAN_VARIABLE, Plan, Profile, WallClock,
+    expectations,
+};
 
 use crate::foreground::{Foreground, become_program};
 use crate::programs::{self, Built, FOR_A_RUN, Program};
@@ -203,6 +206,7 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         defect: e2e.defect.clone(),
         list_max_age: e2e.list_max_age,
         gate,
+        expectations: known_failures(root)?,
         repository: root.to_string(),
         programs: String::new(),
     })
@@ -233,6 +237,18 @@ fn gate(path: &Utf8Path) -> anyhow::Result<GateFile> {
     let gate = Gate::parse(&text).map_err(|error| Refusal::usage(format!("--gate {path}, {error}")))?;
     let path = path.to_string();
     Ok(GateFile { path, gate })
+}
+
+/// None without the file.
+fn known_failures(root: &Utf8Path) -> anyhow::Result<Vec<Expectation>> {
+    let text = match std::fs::read_to_string(root.join(EXPECTATIONS_FILE)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => {
+            text.map_err(|error| Refusal::usage(format!("{EXPECTATIONS_FILE}: cannot be read: {error}")))?
+        }
+    };
+    let known = expectations(&text);
+    Ok(known.map_err(|error| Refusal::usage(format!("{EXPECTATIONS_FILE}, {error}")))?)
 }
 
 fn run_folder(path: &Utf8Path) -> anyhow::Result<String> {
@@ -350,6 +366,21 @@ mod tests {
         assert_eq!(exit, Exit::Usage);
         let told = format!("--gate {bad}, line 2, column 1: unknown field `max_minutes`");
         assert!(message.starts_with(&told), "{message}");
+    }
+
+    #[test]
+    fn a_mistake_in_the_expectations_is_told_with_its_place() {
+        let root = repository();
+        fs_err::create_dir(root.path().join("scenarios")).expect("the folder is ours");
+        let file = root.path().join(EXPECTATIONS_FILE);
+        fs_err::write(file, "[[expectation]]\narc = \"soon\"\n").expect("the folder is ours");
+        let e2e = E2e::try_parse_from(["e2e", "--cluster", "local"]).expect("these flags are good");
+
+        let error = plan(&e2e, root.path(), "cargo xtask e2e".to_owned()).expect_err("it is no list");
+
+        assert_eq!(exit_of(&error), Exit::Usage);
+        let told = format!("{EXPECTATIONS_FILE}, line 2, column 7: ");
+        assert!(error.to_string().starts_with(&told), "{error}");
     }
 
     #[test]

@@ -9,8 +9,9 @@ use crate::upgrade::{ArmFacts, ChartDifference};
 use crate::{Capability, Check, Part, Verdict};
 
 /// The version of this format; stands in [`Event::RunStarted`], the first line. It grows with each new kind of event or field that an older
-/// program cannot read, and older logs stay readable: 2 added [`Event::GateChecked`]. Published as `docs/schema/event.schema.json`.
-pub const FORMAT: u32 = 2;
+/// program cannot read, and older logs stay readable: 2 added [`Event::GateChecked`], 3
+/// [`Verdict::ExpectedFailure`]. Published as `docs/schema/event.schema.json`.
+pub const FORMAT: u32 = 3;
 
 /// One line of the run log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,7 +176,7 @@ pub enum Event {
         verdict: Verdict,
         /// Milliseconds it took.
         duration_ms: u64,
-        /// Set for `fail` and `error`.
+        /// Set for `fail`, `expected-failure` and `error`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Failure>,
         /// Folder of evidence, relative to the run's folder.

@@ -8,9 +8,12 @@
 //! max_api_calls_per_runner_hour = 20000               # the same for each hour that a runner pod lived
 //! ```
 //!
-//! A line that is absent allows everything. What it is not: a list of failures to expect; a failed check is red whatever stands here.
+//! A line that is absent allows everything. What it is not: a list of failures to expect
+//! ([`crate::Expectation`]); a failed check is red whatever stands here.
 
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::toml_text::{self, TomlError};
 
 /// What a run may be.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -42,42 +45,15 @@ pub struct GateFile {
     pub gate: Gate,
 }
 
-/// A text is no gate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GateError {
-    /// From 1.
-    pub line: usize,
-    /// From 1, in characters.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl std::fmt::Display for GateError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
-    }
-}
-
-impl std::error::Error for GateError {}
-
 impl Gate {
     /// Reads a gate from TOML.
     ///
     /// # Errors
-    /// [`GateError`] with the position: not TOML, an unknown key, a wrong type, a budget below zero, or no line at all.
-    pub fn parse(text: &str) -> Result<Gate, GateError> {
-        let gate: Gate = toml::from_str(text).map_err(|error| {
-            let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-            let message = error.message().to_owned();
-            GateError {
-                line,
-                column,
-                message,
-            }
-        })?;
+    /// [`TomlError`] with the position: not TOML, an unknown key, a wrong type, a budget below zero, or no line at all.
+    pub fn parse(text: &str) -> Result<Gate, TomlError> {
+        let gate: Gate = toml_text::parse(text)?;
         if gate == Gate::default() {
-            return Err(GateError {
+            return Err(TomlError {
                 line: 1,
                 column: 1,
                 message: "no line of a gate: it would allow every run".to_owned(),
@@ -105,16 +81,6 @@ fn budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::
             "{value} is no budget: a number from 0 on"
         )))
     }
-}
-
-/// Line and column of a byte of the text.
-fn position(text: &str, byte: usize) -> (usize, usize) {
-    let before = text.get(..byte).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::upgrade::UpgradePlan;
-use crate::{GateFile, Profile, WallClock};
+use crate::{Expectation, GateFile, Profile, WallClock};
 
 /// The environment variable that hands the plan (JSON) from xtask to the scenario runner.
 pub const PLAN_VARIABLE: &str = "GHES_E2E_PLAN";
@@ -97,6 +97,9 @@ pub struct Plan {
     /// What the run may be, over and above green.
     #[serde(default)]
     pub gate: Option<GateFile>,
+    /// Failures that are expected.
+    #[serde(default)]
+    pub expectations: Vec<Expectation>,
     /// The folder of the repository.
     pub repository: String,
     /// The folder with the built programs (`runner`, `pod-init`).

@@ -12,6 +12,9 @@ pub enum Verdict {
     Pass,
     /// The claim did not hold.
     Fail,
+    /// The claim did not hold, as is known of this version of ARC ([`crate::Expectation`]).
+    #[serde(rename = "expected-failure")]
+    ExpectedFailure,
     /// The claim held, but only at a later attempt.
     Flaky,
     /// Not run; the reason is recorded.
@@ -35,6 +38,7 @@ impl fmt::Display for Verdict {
         f.pad(match self {
             Verdict::Pass => "pass",
             Verdict::Fail => "fail",
+            Verdict::ExpectedFailure => "expected failure",
             Verdict::Flaky => "flaky",
             Verdict::Skipped => "skipped",
             Verdict::Unsupported => "unsupported",

@@ -66,7 +66,7 @@ pub enum ReportError {
         /// The file as named.
         path: Utf8PathBuf,
         /// Where and why.
-        source: harness_model::GateError,
+        source: harness_model::TomlError,
     },
     /// The log does not begin with the start of a run.
     #[error(

@@ -153,6 +153,7 @@ impl History {
             "pass",
             "flaky",
             "fail",
+            "expected",
             "error",
             "flake rate",
             "median",
@@ -162,7 +163,7 @@ impl History {
         for check in &self.checks {
             table.add_row(row(check));
         }
-        for column in 1..=8 {
+        for column in 1..=9 {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
@@ -183,7 +184,7 @@ impl History {
         out += &style.entry(
             Tone::Strong,
             "Trend",
-            "· pass, ~ flaky, F fail, E error, blank: not judged by that run; durations of green checks, in seconds",
+            "· pass, ~ flaky, F fail, x expected failure, E error, blank: not judged by that run; durations of green checks, in seconds",
         );
         if self.seeded > 0 {
             let text = format!("{} with seeded defects", count(self.seeded, "run"));
@@ -204,6 +205,7 @@ fn row(check: &CheckHistory) -> Vec<String> {
             Some(Verdict::Pass) => '·',
             Some(Verdict::Flaky) => '~',
             Some(Verdict::Fail) => 'F',
+            Some(Verdict::ExpectedFailure) => 'x',
             Some(Verdict::Error) => 'E',
             Some(Verdict::Skipped | Verdict::Unsupported) | None => ' ',
         })
@@ -219,6 +221,7 @@ fn row(check: &CheckHistory) -> Vec<String> {
         number(Verdict::Pass),
         number(Verdict::Flaky),
         number(Verdict::Fail),
+        number(Verdict::ExpectedFailure),
         number(Verdict::Error),
         rate.map_or_else(String::new, |rate| format!("{:.0} %", rate * 100.0)),
         check.median().map(seconds).unwrap_or_default(),

@@ -99,6 +99,7 @@ fn look(verdict: Verdict) -> Look {
         Verdict::Fail => ("fail", "bad", "✗"),
         Verdict::Error => ("error", "bad", "!"),
         Verdict::Flaky => ("flaky", "warn", "~"),
+        Verdict::ExpectedFailure => ("expected-failure", "warn", "x"),
         Verdict::Skipped => ("skipped", "none", "–"),
         Verdict::Unsupported => ("unsupported", "none", "–"),
     };
@@ -201,11 +202,18 @@ fn verdict_sentence(summary: &Summary) -> String {
 
 fn green_sentence(summary: &Summary, passed: usize) -> String {
     let total = count(summary.checks.len(), "check");
-    let not_run = summary.checks.len() - passed;
-    let passed = if not_run == 0 {
+    let expected = summary.count(Verdict::ExpectedFailure);
+    let not_run = summary.checks.len() - passed - expected;
+    let mut others = String::new();
+    for (number, what) in [(expected, "failed as expected"), (not_run, "not run")] {
+        if number > 0 {
+            others += &format!(", {number} {what}");
+        }
+    }
+    let passed = if others.is_empty() {
         format!("all {total} passed")
     } else {
-        format!("{passed} of {total} passed, {not_run} not run")
+        format!("{passed} of {total} passed{others}")
     };
     match summary.count(Verdict::Flaky) {
         0 => passed,

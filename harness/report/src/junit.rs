@@ -144,7 +144,8 @@ fn status(result: &CheckResult) -> TestCaseStatus {
             status.add_reruns(reruns(&result.attempts));
             status
         }
-        Verdict::Skipped | Verdict::Unsupported => {
+        // As pytest has it: JUnit has no word for a failure that is expected.
+        Verdict::Skipped | Verdict::Unsupported | Verdict::ExpectedFailure => {
             let mut status = TestCaseStatus::skipped();
             status.set_type(result.verdict.to_string()).set_message(reason);
             status

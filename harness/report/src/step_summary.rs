@@ -21,6 +21,7 @@ pub fn step_summary(summary: &Summary) -> String {
     let counts = [
         (Verdict::Pass, "passed"),
         (Verdict::Fail, "failed"),
+        (Verdict::ExpectedFailure, "failed as expected"),
         (Verdict::Flaky, "flaky"),
         (Verdict::Error, "in error"),
         (Verdict::Skipped, "skipped"),

@@ -244,6 +244,7 @@ fn verdict_label(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "PASS",
         Verdict::Fail => "FAIL",
+        Verdict::ExpectedFailure => "XFAIL",
         Verdict::Flaky => "FLAKY",
         Verdict::Skipped => "SKIP",
         Verdict::Unsupported => "UNSUPPORTED",
@@ -255,7 +256,7 @@ fn verdict_tone(verdict: Verdict) -> Tone {
     match verdict {
         Verdict::Pass => Tone::Good,
         Verdict::Fail | Verdict::Error => Tone::Bad,
-        Verdict::Flaky | Verdict::Skipped | Verdict::Unsupported => Tone::Warn,
+        Verdict::ExpectedFailure | Verdict::Flaky | Verdict::Skipped | Verdict::Unsupported => Tone::Warn,
     }
 }
 

@@ -49,13 +49,14 @@
 //!   checks: 8
 //!   passed: 8
 //!   failed: 0
+//!   expected_failures: 0
 //!   flaky: 0
 //!   skipped: 0
 //!   unsupported: 0
 //!   errors: 0
 //! checks:
 //! - id: registration::enterprise
-//!   verdict: pass            # pass | fail | flaky | skipped | unsupported | error; the only key of this name
+//!   verdict: pass            # pass | fail | expected-failure | flaky | skipped | unsupported | error; the only key of this name
 //!   reason: …                # (if any) why it is not simply pass
 //!   duration: 3.402          # seconds over all attempts; 0 if it did not run
 //!   attempts: 1              # attempts begun
@@ -148,6 +149,7 @@ struct Totals {
     checks: usize,
     passed: usize,
     failed: usize,
+    expected_failures: usize,
     flaky: usize,
     skipped: usize,
     unsupported: usize,
@@ -234,6 +236,7 @@ fn report(summary: &Summary) -> Report<'_> {
             checks: summary.checks.len(),
             passed: summary.count(Verdict::Pass),
             failed: summary.count(Verdict::Fail),
+            expected_failures: summary.count(Verdict::ExpectedFailure),
             flaky: summary.count(Verdict::Flaky),
             skipped: summary.count(Verdict::Skipped),
             unsupported: summary.count(Verdict::Unsupported),

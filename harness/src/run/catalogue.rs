@@ -162,7 +162,8 @@ fn defects() -> String {
 pub fn page(checks: &[Check]) -> String {
     let mut page = String::from(
         "# Catalogue of checks\n\nWritten by `cargo xtask list --page`, from the checks themselves: do not edit it by hand.\n\n\
-         Each check is proven: with a seeded defect of the last column, and with no other, it is red.\n\n\
+         Each check is proven: with a seeded defect of the last column, and with no other, it is red. Which of them fail on which versions of ARC, as is known: \
+         [expectations.toml](../scenarios/expectations.toml).\n\n\
          | check | claim | promised by | does not show | profile | seeded defects |\n|---|---|---|---|---|---|\n",
     );
     for check in checks {

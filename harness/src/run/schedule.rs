@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use harness_model::{Check, Claim, Event, Exit, Failure, Verdict};
+use harness_model::{Check, Claim, Event, Exit, Failure, Plan, Verdict};
 use tokio::sync::{RwLock, Semaphore};
 use tokio::task::JoinSet;
 
@@ -55,7 +55,8 @@ fn default_at_a_time() -> usize {
 
 async fn attempts(scenario: &Scenario, check: &Check, environment: &Arc<Environment>) {
     for attempt in 1..=environment.order.plan.retries + 1 {
-        if one(scenario, check, environment, attempt).await == Verdict::Pass {
+        let verdict = one(scenario, check, environment, attempt).await;
+        if matches!(verdict, Verdict::Pass | Verdict::ExpectedFailure) {
             return;
         }
     }
@@ -88,6 +89,7 @@ async fn one(scenario: &Scenario, check: &Check, environment: &Arc<Environment>,
         Ok(()) => (Verdict::Pass, None),
         Err((verdict, failure)) => (verdict, Some(failure)),
     };
+    let (verdict, failure) = as_expected(&environment.order.plan, check, verdict, failure);
     let mut kept = None;
     if failure.is_some() {
         let world = world.as_ref().unwrap_or_else(|_| environment.common());
@@ -112,6 +114,24 @@ async fn one(scenario: &Scenario, check: &Check, environment: &Arc<Environment>,
         }
     }
     verdict
+}
+
+/// What the verdict is worth, given the failures that are expected of the version of ARC that the check had.
+fn as_expected(
+    plan: &Plan,
+    check: &Check,
+    verdict: Verdict,
+    failure: Option<Failure>,
+) -> (Verdict, Option<Failure>) {
+    let own = match &check.claims {
+        Claim::OwnArc(own) => own.version.as_deref(),
+        Claim::SharedArc | Claim::WholePlane => None,
+    };
+    let arc = own.unwrap_or(&plan.arc);
+    match plan.expectations.iter().find(|known| known.is_of(&check.id, arc)) {
+        Some(known) => known.judge(verdict, failure),
+        None => (verdict, failure),
+    }
 }
 
 /// The scenario's namespace and world: the common one, or one of its own.

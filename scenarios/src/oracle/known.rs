@@ -67,10 +67,11 @@ pub(super) const KNOWN: [Known; 6] = [
         replicas: Some(1),
         busy: 0,
         spec: |now| {
+            // A day has 25 hours where clocks are set back.
             json!({
                 "minReplicas": 2, "maxReplicas": 9,
                 "scheduledOverrides": [{
-                    "startTime": later(now, 600), "endTime": later(now, 600 + 25 * 3_600), "minReplicas": 4,
+                    "startTime": later(now, 600), "endTime": later(now, 600 + 26 * 3_600), "minReplicas": 4,
                     "recurrenceRule": { "frequency": "Daily" },
                 }],
             })
@@ -142,9 +143,9 @@ mod tests {
 
     use super::*;
 
-    /// What the oracle comes to at rest.
-    fn settled(known: &Known) -> Result<Outcome, ReconcileError> {
-        let now = "2030-01-01T00:00:00Z".parse().expect("a time");
+    /// What the oracle comes to at rest, from this time on, with the controller in this zone.
+    fn settled(known: &Known, now: &str, zone: &TimeZone) -> Result<Outcome, ReconcileError> {
+        let now = now.parse().expect("a time");
         let case = known.case(0, Flavour::ALL[0], now);
         let (mut status, mut replicas) = (Status::default(), case.replicas);
         loop {
@@ -153,7 +154,7 @@ mod tests {
                 ..case.observed(0, "a", "company")
             };
             let spec = case.spec(0).expect("a spec");
-            let outcome = Controller::in_zone(TimeZone::UTC).reconcile(&spec, &status, &observed, now)?;
+            let outcome = Controller::in_zone(zone.clone()).reconcile(&spec, &status, &observed, now)?;
             if outcome.status == status {
                 return Ok(outcome);
             }
@@ -163,11 +164,17 @@ mod tests {
     }
 
     #[test]
-    fn the_oracle_has_every_known_defect() {
-        for known in KNOWN.iter().chain([&CRASH]) {
-            let result = settled(known);
+    fn the_oracle_has_every_known_defect_also_on_the_day_of_25_hours() {
+        let new_york = TimeZone::get("America/New_York").expect("a zone");
+        for (now, zone) in [
+            ("2030-01-01T00:00:00Z", TimeZone::UTC),
+            ("2030-11-02T14:13:00Z", new_york),
+        ] {
+            for known in KNOWN.iter().chain([&CRASH]) {
+                let result = settled(known, now, &zone);
 
-            assert!((known.shows)(&result), "{}: {result:?}", known.what);
+                assert!((known.shows)(&result), "{now}: {}: {result:?}", known.what);
+            }
         }
     }
 }

@@ -74,6 +74,7 @@ fn filters(html: &mut Html, summary: &Summary) {
         Verdict::Fail,
         Verdict::Error,
         Verdict::Flaky,
+        Verdict::ExpectedFailure,
         Verdict::Pass,
         Verdict::Skipped,
         Verdict::Unsupported,

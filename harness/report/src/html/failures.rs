@@ -32,13 +32,13 @@ pub(super) fn any(summary: &Summary) -> bool {
 /// A check that was cut off has nothing to tell but its name; the run tells it of all of them.
 fn wants_card(check: &CheckResult) -> bool {
     match check.verdict {
-        Verdict::Fail | Verdict::Flaky => true,
+        Verdict::Fail | Verdict::Flaky | Verdict::ExpectedFailure => true,
         Verdict::Error => !check.is_cut_off(),
         Verdict::Pass | Verdict::Skipped | Verdict::Unsupported => false,
     }
 }
 
-/// The section, if there is anything to show: failed checks, then errors, then flaky ones.
+/// The section, if there is anything to show: failed checks, then errors, flaky ones and expected failures.
 pub(super) fn section(html: &mut Html, summary: &Summary, evidence: &Excerpts) {
     let mut cards: Vec<(usize, &CheckResult)> = summary
         .checks
@@ -52,7 +52,8 @@ pub(super) fn section(html: &mut Html, summary: &Summary, evidence: &Excerpts) {
     cards.sort_by_key(|(_, check)| match check.verdict {
         Verdict::Fail => 0,
         Verdict::Error => 1,
-        _ => 2,
+        Verdict::Flaky => 2,
+        _ => 3,
     });
     html.raw("<section class=\"failures\" aria-labelledby=\"failures\"><h2 id=\"failures\">What is not green</h2>\n");
     let nothing = CheckEvidence::default();

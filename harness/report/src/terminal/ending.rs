@@ -100,6 +100,7 @@ fn totals(style: Style, summary: &Summary) -> String {
     for (verdict, word) in [
         (Verdict::Pass, "passed"),
         (Verdict::Fail, "failed"),
+        (Verdict::ExpectedFailure, "failed as expected"),
         (Verdict::Flaky, "flaky"),
         (Verdict::Error, "in error"),
         (Verdict::Skipped, "skipped"),
@@ -131,6 +132,10 @@ fn not_green(style: Style, summary: &Summary) -> String {
                 out += &style.timed(tone, label, check.duration(), id);
                 out += &style.field("awaited", &one_line(&failure.awaited, REASON));
                 out += &style.field("last seen", &one_line(&failure.last_seen, REASON));
+                let known = failure.detail.as_deref().and_then(|detail| detail.lines().next());
+                if let Some(known) = known.filter(|_| check.verdict == Verdict::ExpectedFailure) {
+                    out += &style.field("known", known);
+                }
             }
             _ => {
                 let reason = check.reason.as_deref().unwrap_or("no reason recorded");

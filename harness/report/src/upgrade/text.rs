@@ -104,6 +104,7 @@ fn verdicts(summary: &Summary) -> String {
     for verdict in [
         Verdict::Pass,
         Verdict::Fail,
+        Verdict::ExpectedFailure,
         Verdict::Flaky,
         Verdict::Skipped,
         Verdict::Unsupported,

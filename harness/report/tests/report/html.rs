@@ -33,7 +33,7 @@ fn every_verdict_is_told_with_its_reason() {
     let text = text(&page(&sample::every_verdict()));
 
     for said in [
-        "Red: 1 of 6 checks failed, 1 in error",
+        "Red: 1 of 7 checks failed, 1 in error",
         "✗ fail registration::enterprise A runner registers at the enterprise.",
         "Awaited the runner is online in GHES with labels self-hosted , linux Last seen runner list: (empty)",
         "Run again cargo xtask e2e registration::enterprise",

@@ -18,7 +18,7 @@ fn a_reader_sees_flaky_rerun_and_skipped_with_their_reasons() {
             .expect("the check has a case")
             .status
     };
-    assert_eq!((report.tests, report.failures, report.errors), (6, 1, 1));
+    assert_eq!((report.tests, report.failures, report.errors), (7, 1, 1));
     assert!(
         matches!(status("quickstart::dispatch"), TestCaseStatus::Success { flaky_runs } if flaky_runs.len() == 1)
     );
@@ -30,6 +30,7 @@ fn a_reader_sees_flaky_rerun_and_skipped_with_their_reasons() {
     for (id, why) in [
         ("quickstart::dind", "needs dind: no Docker engine"),
         ("ephemeral::replaced", "the time budget of the run is spent"),
+        ("webhook::dangling", "awaited: 200 for the delivery"),
     ] {
         assert!(
             matches!(status(id), TestCaseStatus::Skipped { message: Some(message), .. } if message.starts_with(why)),

@@ -202,9 +202,20 @@ fn planned_run() -> Vec<Event> {
     events
 }
 
-/// Every verdict: pass, fail after two attempts, flaky, unsupported, skipped, error.
+/// Every verdict: pass, fail after two attempts, failed as expected, flaky, unsupported, skipped, error.
 pub(crate) fn every_verdict() -> Vec<Line> {
     let mut events = planned_run();
+    events.push(planned(check(
+        "webhook::dangling",
+        "An autoscaler without a target keeps no other from being scaled.",
+        &[],
+        &[5],
+    )));
+    let known = failure(
+        "200 for the delivery",
+        "500",
+        Some("expected of ARC <=0.27.6: the webhook server gives up (https://example.com/arc)"),
+    );
     let online = failure(
         "the runner is online in GHES with labels self-hosted, linux",
         "runner list:\n\u{1b}[31m  (empty)\u{1b}[0m",
@@ -236,6 +247,8 @@ pub(crate) fn every_verdict() -> Vec<Line> {
         },
         measured("quickstart::dispatch", "time to success", 4.25),
         finished("quickstart::dispatch", 2, Verdict::Pass, None),
+        started("webhook::dangling", 1),
+        finished("webhook::dangling", 1, Verdict::ExpectedFailure, Some(known)),
         Event::Note {
             text: "an unknown route was asked: GET /api/v3/unknown".to_owned(),
         },

@@ -5,7 +5,7 @@
 //! check = "webhook::dangling"
 //! arc = "<= 0.27.6"                       # versions of ARC, as Cargo writes requirements
 //! awaited = "the delivery's status = 200" # the failure's awaited value contains this
-//! because = "the webhook server gives up at the first autoscaler without a target"
+//! reason = "the webhook server gives up at the first autoscaler without a target"
 //! upstream = "https://…"                  # where the defect is described
 //! ```
 //!
@@ -32,7 +32,7 @@ pub struct Expectation {
     /// A part of what the failed check awaited.
     pub awaited: String,
     /// What is wrong in ARC, in a sentence.
-    pub because: String,
+    pub reason: String,
     /// A page that describes the defect.
     pub upstream: String,
 }
@@ -71,7 +71,7 @@ impl Expectation {
                     last_seen: "the check passed".to_owned(),
                     detail: Some(format!(
                         "{EXPECTATIONS_FILE} expects it of ARC {}: {} ({}). If that is mended, narrow the entry's versions",
-                        self.arc, self.because, self.upstream
+                        self.arc, self.reason, self.upstream
                     )),
                 };
                 (Verdict::Fail, Some(passed))
@@ -79,7 +79,7 @@ impl Expectation {
             (Verdict::Fail, Some(failure)) if failure.awaited.contains(&self.awaited) => {
                 let told = format!(
                     "expected of ARC {}: {} ({})",
-                    self.arc, self.because, self.upstream
+                    self.arc, self.reason, self.upstream
                 );
                 let detail = failure
                     .detail
@@ -104,7 +104,7 @@ mod tests {
 check = "a::b"
 arc = ">=0.27.3, <=0.27.6"
 awaited = "status = 200"
-because = "it gives up"
+reason = "it gives up"
 upstream = "https://example.com/1"
 "#;
 

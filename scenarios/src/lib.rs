@@ -27,6 +27,7 @@ mod runner_set;
 mod scaling;
 mod standby;
 mod table;
+mod terminating;
 mod thresholds;
 mod trust;
 mod upgrade;
@@ -88,6 +89,7 @@ pub static CATALOGUE: &[Scenario] = &[
     upgrade::DEFINITIONS_FIRST,
     pods::IDLE_DELETED,
     pods::BUSY_DELETED,
+    terminating::TERMINATING,
     node_lost::LOST,
     ephemeral::VOLUME,
     scaling::ADJUSTMENT,

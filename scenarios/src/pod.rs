@@ -105,7 +105,7 @@ async fn environment(context: Context) -> anyhow::Result<()> {
         made(&context, "of-repository", of_repository),
     )?;
     let address = context.ghes().api().to_string();
-    let address = address.trim_end_matches("api/v3/");
+    let address = address.trim_end_matches('/').trim_end_matches("api/v3");
 
     for facts in [&enterprise, &organization, &of_repository] {
         let told = facts.under("runner.env.");

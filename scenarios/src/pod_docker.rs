@@ -91,7 +91,7 @@ const DIND: &str = "summerwind/actions-runner-dind:v2.309.0-ubuntu-22.04";
 const MIRROR: &str = "https://mirror.dogecompany.test";
 
 async fn sidecar(context: Context) -> anyhow::Result<()> {
-    let resources = json!({ "limits": { "memory": "2Gi" }, "requests": { "cpu": "250m" } });
+    let resources = json!({ "limits": { "memory": "2Gi" }, "requests": { "cpu": "250m", "memory": "1Gi" } });
     let spec = json!({
         "image": UBUNTU_22,
         "volumes": [{ "name": "images", "emptyDir": {} }],

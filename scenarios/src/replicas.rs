@@ -29,7 +29,7 @@ pub(crate) const TO_ZERO_AND_BACK: Scenario = Scenario {
             .into(),
         grounds: "ARC's documentation: replicas of a RunnerDeployment; runners are unregistered before they are deleted".into(),
         not_covered: "busy runners; an autoscaler that changes replicas".into(),
-        profile: Profile::Core,
+        profile: Profile::Extended,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::SharedArc,
         pains: vec![11],
@@ -125,7 +125,7 @@ async fn deleted(context: Context) -> anyhow::Result<()> {
 }
 
 /// Waits until the scenario has no object of ARC's, no pod, and no runner in GHES.
-async fn await_nothing(context: &Context) -> anyhow::Result<()> {
+pub(crate) async fn await_nothing(context: &Context) -> anyhow::Result<()> {
     let none: BTreeMap<&str, usize> = left(context).await?.into_keys().map(|what| (what, 0)).collect();
     eventually(&format!("left = {none:?}"), fleet::DEADLINE, || async {
         match left(context).await {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Sample, Seen, eventually};
-use harness::model::{Check, Claim, OwnArc, Profile};
+use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, expect, expect_equal};
 
 use crate::failover::await_leader;
@@ -24,7 +24,7 @@ pub(crate) const LEADER: Scenario = Scenario {
         grounds: "ARC's chart, replicaCount 2 with leader election, as the guide installs it; ARC's documentation on metrics".into(),
         not_covered: "a leader that was one before; the rate limit, which each manager tells for itself".into(),
         profile: Profile::Extended,
-        needs: vec![harness::model::Capability::RunPods],
+        needs: vec![Capability::RunPods],
         claims: Claim::OwnArc(OwnArc {
             replicas: 2,
             ..OwnArc::default()
@@ -70,20 +70,7 @@ async fn leader(context: Context) -> anyhow::Result<()> {
         .await?;
     context.apply(&autoscaler).await?;
 
-    let all: BTreeSet<&str> = OF_THE_LEADER.into_iter().collect();
-    await_names(&context, first, &all).await?;
-    let leading = context
-        .arc_metrics(first)
-        .await
-        .context("read the leader's metrics")?;
-    for controller in CONTROLLERS {
-        let done = reconciles(&leading, controller);
-        expect(
-            format!("controller_runtime_reconcile_total{{controller={controller}}} above 0"),
-            done > 0.0,
-            done,
-        )?;
-    }
+    await_led(&context, first).await?;
     let managers = context.managers().len();
     for standby in (0..managers).filter(|manager| *manager != first) {
         let samples = context
@@ -96,15 +83,10 @@ async fn leader(context: Context) -> anyhow::Result<()> {
             &BTreeSet::new(),
             &seen,
         )?;
-        let busy: BTreeMap<&str, f64> = CONTROLLERS
-            .into_iter()
-            .map(|controller| (controller, reconciles(&samples, controller)))
-            .filter(|(_, done)| *done > 0.0)
-            .collect();
         expect_equal(
             "reconciles of the manager that does not lead",
             &BTreeMap::new(),
-            &busy,
+            &busy(&samples),
         )?;
         for name in OF_EACH {
             let there = samples.iter().any(|sample| sample.name == name);
@@ -118,15 +100,22 @@ async fn leader(context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until this manager serves all these metrics of the scenario's namespace.
-async fn await_names(context: &Context, manager: usize, names: &BTreeSet<&str>) -> anyhow::Result<()> {
-    eventually(&format!("from the leader {names:?}"), fleet::DEADLINE, || async {
-        match context.arc_metrics(manager).await {
-            Ok(samples) => match about(&samples, &OF_THE_LEADER, context.namespace()) {
-                seen if seen == *names => Seen::Yes(()),
-                seen => Seen::NotYet(format!("{seen:?}")),
-            },
-            Err(error) => Seen::NotYet(error.to_string()),
+/// Waits until this manager serves every metric of autoscaling in the scenario's namespace, and each controller has done something.
+async fn await_led(context: &Context, manager: usize) -> anyhow::Result<()> {
+    let metrics: BTreeSet<&str> = OF_THE_LEADER.into_iter().collect();
+    let controllers: BTreeSet<&str> = CONTROLLERS.into_iter().collect();
+    let awaited = format!("from the leader {metrics:?}, with reconciles of {controllers:?}");
+    eventually(&awaited, fleet::DEADLINE, || async {
+        let samples = match context.arc_metrics(manager).await {
+            Ok(samples) => samples,
+            Err(error) => return Seen::NotYet(error.to_string()),
+        };
+        let seen = about(&samples, &OF_THE_LEADER, context.namespace());
+        let busy: BTreeSet<&str> = busy(&samples).into_keys().collect();
+        if seen == metrics && busy == controllers {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{seen:?}, with reconciles of {busy:?}"))
         }
     })
     .await?;
@@ -142,16 +131,22 @@ fn about<'a>(samples: &'a [Sample], names: &[&str], namespace: &str) -> BTreeSet
     ours.map(|sample| sample.name.as_str()).collect()
 }
 
-/// How many reconciles a controller has ended.
-fn reconciles(samples: &[Sample], controller: &str) -> f64 {
-    let total = samples
-        .iter()
-        .filter(|sample| sample.name == "controller_runtime_reconcile_total");
-    let of = total.filter(|sample| {
-        sample
-            .labels
-            .get("controller")
-            .is_some_and(|name| name == controller)
-    });
-    of.map(|sample| sample.value).sum()
+/// The controllers that have ended reconciles, and how many.
+fn busy(samples: &[Sample]) -> BTreeMap<&'static str, f64> {
+    let of = |controller: &str| {
+        let total = samples
+            .iter()
+            .filter(|sample| sample.name == "controller_runtime_reconcile_total");
+        let of = total.filter(|sample| {
+            sample
+                .labels
+                .get("controller")
+                .is_some_and(|name| name == controller)
+        });
+        of.map(|sample| sample.value).sum::<f64>()
+    };
+    let all = CONTROLLERS
+        .into_iter()
+        .map(|controller| (controller, of(controller)));
+    all.filter(|(_, done)| *done > 0.0).collect()
 }

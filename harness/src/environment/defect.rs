@@ -58,6 +58,8 @@ pub enum Defect {
     LowCeiling,
     /// Runner pods have one second to end.
     NoGrace,
+    /// Pods of a RunnerDeployment that is deleted have one second to end.
+    ShortGrace,
     /// The autoscaler's override has lost its recurrence rule.
     OneOff,
     /// The autoscaler scales out when half of its runners are busy.
@@ -145,7 +147,7 @@ const fn facts(name: &'static str, turns_red: &'static str, what: &'static str) 
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 60] = [
+    pub const ALL: [Defect; 61] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -172,6 +174,7 @@ impl Defect {
         Defect::LastingRunner,
         Defect::LowCeiling,
         Defect::NoGrace,
+        Defect::ShortGrace,
         Defect::OneOff,
         Defect::EagerAutoscaler,
         Defect::StuckOutage,
@@ -357,6 +360,11 @@ impl Defect {
                 "no-grace",
                 "pods::busy-deleted",
                 "runner pods have one second to end",
+            ),
+            Defect::ShortGrace => facts(
+                "short-grace",
+                "pods::terminating",
+                "pods of a RunnerDeployment that is deleted have one second to end",
             ),
             Defect::OneOff => facts(
                 "one-off",

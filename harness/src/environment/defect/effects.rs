@@ -34,7 +34,7 @@ impl Defect {
             Defect::EffectiveTimePast | Defect::Unreplaced if kind == "RunnerDeployment" => {
                 manifest["spec"]["effectiveTime"] = json!("2020-01-01T00:00:00Z");
             }
-            Defect::NoGrace if kind == "RunnerDeployment" => {
+            Defect::NoGrace | Defect::ShortGrace if kind == "RunnerDeployment" => {
                 manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
             }
             Defect::HeldDeployment if kind == "RunnerDeployment" => {

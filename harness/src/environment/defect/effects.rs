@@ -224,8 +224,10 @@ fn lose(manifest: &mut Value, pointer: &str, field: &str) {
 /// Takes one kind's webhook out of the validating configuration.
 fn unask(manifest: &mut Value, kind: &str) {
     let name = format!("validate.{kind}.actions.summerwind.dev");
-    let validates = manifest["kind"] == "ValidatingWebhookConfiguration";
-    if let Some(webhooks) = manifest["webhooks"].as_array_mut().filter(|_| validates) {
+    if manifest["kind"] != "ValidatingWebhookConfiguration" {
+        return;
+    }
+    if let Some(webhooks) = manifest["webhooks"].as_array_mut() {
         webhooks.retain(|webhook| webhook["name"] != name);
     }
 }

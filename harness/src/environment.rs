@@ -112,12 +112,13 @@ impl Environment {
         if self.order.plan.keep {
             return;
         }
-        let deployments = resources::api(self.client(), namespace, &resources::runner_deployment());
-        let gone = deployments
-            .delete_collection(&DeleteParams::background(), &Default::default())
-            .await;
-        if let Err(error) = gone {
-            tracing::warn!(namespace, %error, "runner deployments stay until tear-down");
+        for kind in [resources::runner_deployment(), resources::runner_set()] {
+            let gone = resources::api(self.client(), namespace, &kind)
+                .delete_collection(&DeleteParams::background(), &Default::default())
+                .await;
+            if let Err(error) = gone {
+                tracing::warn!(namespace, %error, "{} stay until tear-down", kind.plural);
+            }
         }
     }
 

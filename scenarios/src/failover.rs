@@ -92,7 +92,7 @@ async fn leader(context: Context) -> anyhow::Result<()> {
 }
 
 /// The manager that leads, once exactly one does.
-async fn await_leader(context: &Context) -> anyhow::Result<usize> {
+pub(crate) async fn await_leader(context: &Context) -> anyhow::Result<usize> {
     let managers = context.managers().len();
     let leader = eventually("exactly one manager that leads", FAILOVER, || async {
         let mut leads = Vec::new();

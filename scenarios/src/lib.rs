@@ -4,6 +4,7 @@
 
 mod actions_metrics;
 mod admission;
+mod crash;
 mod ephemeral;
 mod failover;
 mod fleet;
@@ -13,13 +14,20 @@ mod oracle;
 mod outage;
 mod overrides;
 mod overrides_year;
+mod pod;
+mod pod_docker;
+mod pod_shape;
 mod pods;
 mod queued_jobs;
 mod quickstart;
 mod registration;
+mod replicas;
 mod rollout;
+mod runner_set;
 mod scaling;
+mod standby;
 mod table;
+mod terminating;
 mod thresholds;
 mod trust;
 mod upgrade;
@@ -40,11 +48,26 @@ pub static CATALOGUE: &[Scenario] = &[
     verify_install::CERTIFICATE,
     verify_install::CHART,
     admission::TWO_SCOPES,
+    admission::OTHER_KINDS,
+    admission::CERTIFICATE_RENEWED,
+    pod::ENVIRONMENT,
+    pod::OVERRIDES,
+    pod::ROLE,
+    pod_docker::SIDECAR,
+    pod_docker::WITHIN,
+    pod_docker::MTU_AND_MIRROR,
+    pod_docker::GROUP_ID,
     registration::ENTERPRISE,
     registration::ORGANIZATION,
     registration::REPOSITORY,
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
+    crash::CRASH,
+    replicas::TO_ZERO_AND_BACK,
+    replicas::DELETED,
+    runner_set::REGISTRATION,
+    runner_set::REPLACED,
+    runner_set::SCALE,
     overrides::WEEKEND,
     overrides_year::YEAR,
     overrides_year::YEAR_IN_NEW_YORK,
@@ -52,6 +75,7 @@ pub static CATALOGUE: &[Scenario] = &[
     oracle::DIFFERENTIAL_IN_NEW_YORK,
     metrics::PERCENTAGE_RUNNERS_BUSY,
     queued_jobs::QUEUED_JOBS,
+    standby::LEADER,
     webhook::SCALE_UP_AND_DOWN,
     webhook::EXPIRY,
     webhook_hostile::HOSTILE,
@@ -65,6 +89,7 @@ pub static CATALOGUE: &[Scenario] = &[
     upgrade::DEFINITIONS_FIRST,
     pods::IDLE_DELETED,
     pods::BUSY_DELETED,
+    terminating::TERMINATING,
     node_lost::LOST,
     ephemeral::VOLUME,
     scaling::ADJUSTMENT,

@@ -140,7 +140,7 @@ async fn delete_pod(context: &Context, name: &str) -> anyhow::Result<()> {
 }
 
 /// Neither pod nor Runner of this name is left.
-async fn await_gone(context: &Context, name: &str) -> anyhow::Result<()> {
+pub(crate) async fn await_gone(context: &Context, name: &str) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
     eventually(
         &format!("pod and Runner {name} gone"),

@@ -244,6 +244,7 @@ pub async fn install(
         Api::namespaced(client.clone(), NAMESPACE),
         secret_name.clone(),
         certificate_folders.collect(),
+        release.stale_certificate,
         written,
     )));
     if release.replicas.len() > 1 {

@@ -50,6 +50,8 @@ pub struct Release {
     pub env: BTreeMap<String, String>,
     /// The programs besides the manager.
     pub servers: Vec<Server>,
+    /// Whether the manager's folder keeps the first certificate when there is another: a seeded defect of the suite's self-proof.
+    pub stale_certificate: bool,
 }
 
 impl Release {
@@ -64,6 +66,7 @@ impl Release {
             flags: Vec::new(),
             env: BTreeMap::new(),
             servers: Vec::new(),
+            stale_certificate: false,
         }
     }
 

@@ -34,6 +34,12 @@ pub fn runner_replica_set() -> ApiResource {
     kind("RunnerReplicaSet", "runnerreplicasets")
 }
 
+/// RunnerSet.
+#[must_use]
+pub fn runner_set() -> ApiResource {
+    kind("RunnerSet", "runnersets")
+}
+
 /// HorizontalRunnerAutoscaler.
 #[must_use]
 pub fn horizontal_runner_autoscaler() -> ApiResource {

@@ -15,11 +15,12 @@ use crate::cert_manager::api;
 use crate::manager::{NAMESPACE, webhook_configurations};
 use crate::{InstallError, reach};
 
-/// Writes the serving certificate where each replica reads it, at first and at each renewal.
+/// Writes the serving certificate where each replica reads it, at first and, unless only `once`, at each renewal.
 pub(crate) async fn keep_certificate(
     secrets: Api<Secret>,
     name: String,
     folders: Vec<Utf8PathBuf>,
+    once: bool,
     written: watch::Sender<bool>,
 ) {
     use futures::StreamExt as _;
@@ -40,6 +41,9 @@ pub(crate) async fn keep_certificate(
         match result {
             Ok(()) => {
                 written.send_replace(true);
+                if once {
+                    return;
+                }
             }
             Err(error) => tracing::error!(?folders, %error, "ARC's certificate cannot be written"),
         }

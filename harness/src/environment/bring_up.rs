@@ -8,6 +8,7 @@ use harness_cluster::local::{ControlPlane, PlaneParts};
 use harness_cluster::{Applier, Process, Recorder, Seen, WaitError, watch_object};
 use harness_model::{Event, Origin, Part};
 use harness_node::Node;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
 use kube::api::ApiResource;
 use kube::{Api, Client};
@@ -268,6 +269,8 @@ fn recorded() -> Vec<ApiResource> {
         resources::runner_deployment(),
         resources::runner_replica_set(),
         resources::runner(),
+        resources::runner_set(),
+        ApiResource::erase::<StatefulSet>(&()),
         resources::horizontal_runner_autoscaler(),
     ]
 }

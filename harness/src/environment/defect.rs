@@ -22,12 +22,44 @@ pub enum Defect {
     Relabelled,
     /// The validating webhook is not asked about RunnerDeployments.
     UnaskedWebhook,
+    /// The validating webhook is not asked about RunnerReplicaSets.
+    UnaskedSets,
+    /// A renewed serving certificate does not reach the manager's folder.
+    StaleCertificate,
     /// cert-manager's cainjector is killed once the environment is up.
     CainjectorKilled,
     /// A RunnerDeployment has an effectiveTime of long ago, so that ARC replaces no runner.
     EffectiveTimePast,
+    /// Somebody's finalizer holds the RunnerDeployment.
+    HeldDeployment,
+    /// GHES does not let ARC remove a scope's idle runners.
+    StuckRemoval,
+    /// A RunnerDeployment whose runner is killed has an effectiveTime of long ago.
+    Unreplaced,
+    /// The RunnerDeployment has lost its runner group.
+    GroupLost,
+    /// The RunnerDeployment has lost its toleration.
+    TolerationLost,
+    /// The RunnerDeployment has a service account but no fsGroup.
+    FsGroupLost,
+    /// The RunnerDeployment has lost its dockerVolumeMounts.
+    DockerMountLost,
+    /// The RunnerDeployment does not say that the daemon runs within the runner.
+    DaemonBeside,
+    /// The RunnerDeployment has the usual MTU in place of the narrow one.
+    WideMtu,
+    /// The RunnerDeployment has an image of Ubuntu 20.04 in place of 22.04.
+    OlderUbuntu,
+    /// The RunnerSet's template has a registration token of its own.
+    PresetToken,
+    /// The RunnerSet's runners are not ephemeral.
+    LastingRunner,
+    /// The RunnerSet's autoscaler has a lower maximum.
+    LowCeiling,
     /// Runner pods have one second to end.
     NoGrace,
+    /// Pods of a RunnerDeployment that is deleted have one second to end.
+    ShortGrace,
     /// The autoscaler's override has lost its recurrence rule.
     OneOff,
     /// The autoscaler scales out when half of its runners are busy.
@@ -58,6 +90,8 @@ pub enum Defect {
     OneShort,
     /// The mock shows the third busy runner of a scope as idle.
     ThirdIdle,
+    /// Both managers lead, without an election.
+    TwoLeaders,
     /// The scenario that wants the previous release of ARC gets the tested one.
     SameRelease,
     /// The manager that should run in a zone runs in UTC.
@@ -113,7 +147,7 @@ const fn facts(name: &'static str, turns_red: &'static str, what: &'static str) 
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 44] = [
+    pub const ALL: [Defect; 61] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -122,9 +156,25 @@ impl Defect {
         Defect::OtherIssuer,
         Defect::Relabelled,
         Defect::UnaskedWebhook,
+        Defect::UnaskedSets,
+        Defect::StaleCertificate,
         Defect::CainjectorKilled,
         Defect::EffectiveTimePast,
+        Defect::HeldDeployment,
+        Defect::StuckRemoval,
+        Defect::Unreplaced,
+        Defect::GroupLost,
+        Defect::TolerationLost,
+        Defect::FsGroupLost,
+        Defect::DockerMountLost,
+        Defect::DaemonBeside,
+        Defect::WideMtu,
+        Defect::OlderUbuntu,
+        Defect::PresetToken,
+        Defect::LastingRunner,
+        Defect::LowCeiling,
         Defect::NoGrace,
+        Defect::ShortGrace,
         Defect::OneOff,
         Defect::EagerAutoscaler,
         Defect::StuckOutage,
@@ -143,6 +193,7 @@ impl Defect {
         Defect::SameRelease,
         Defect::LapsedOverride,
         Defect::ThirdIdle,
+        Defect::TwoLeaders,
         Defect::HighThreshold,
         Defect::WideThreshold,
         Defect::RunsForbidden,
@@ -220,6 +271,16 @@ impl Defect {
                 "admission::two-scopes",
                 "the validating webhook is not asked about RunnerDeployments",
             ),
+            Defect::UnaskedSets => facts(
+                "unasked-sets",
+                "admission::other-kinds",
+                "the validating webhook is not asked about RunnerReplicaSets",
+            ),
+            Defect::StaleCertificate => facts(
+                "stale-certificate",
+                "admission::certificate-renewed",
+                "a renewed serving certificate does not reach the manager's folder",
+            ),
             Defect::CainjectorKilled => facts(
                 "cainjector-killed",
                 "verify-install::programs",
@@ -230,10 +291,80 @@ impl Defect {
                 "pods::idle-deleted",
                 "a RunnerDeployment has an effectiveTime of long ago, so that ARC replaces no runner",
             ),
+            Defect::HeldDeployment => facts(
+                "held-deployment",
+                "deployment::deleted",
+                "somebody's finalizer holds the RunnerDeployment",
+            ),
+            Defect::StuckRemoval => facts(
+                "stuck-removal",
+                "replicas::to-zero-and-back",
+                "GHES answers 500 to the removal of an idle runner",
+            ),
+            Defect::Unreplaced => facts(
+                "unreplaced",
+                "ephemeral::crash",
+                "a RunnerDeployment whose runner is killed has an effectiveTime of long ago",
+            ),
+            Defect::GroupLost => facts(
+                "group-lost",
+                "pod::environment",
+                "the RunnerDeployment names no runner group",
+            ),
+            Defect::TolerationLost => facts(
+                "toleration-lost",
+                "pod::overrides",
+                "the RunnerDeployment has lost its toleration",
+            ),
+            Defect::FsGroupLost => facts(
+                "fs-group-lost",
+                "pod::role",
+                "the RunnerDeployment has a service account but no fsGroup",
+            ),
+            Defect::DockerMountLost => facts(
+                "docker-mount-lost",
+                "pod::docker-sidecar",
+                "the RunnerDeployment has lost its dockerVolumeMounts",
+            ),
+            Defect::DaemonBeside => facts(
+                "daemon-beside",
+                "pod::docker-within-runner",
+                "the RunnerDeployment does not say that the daemon runs within the runner",
+            ),
+            Defect::WideMtu => facts(
+                "wide-mtu",
+                "pod::mtu-and-mirror",
+                "the RunnerDeployment has a dockerMTU of 1500 in place of 1400",
+            ),
+            Defect::OlderUbuntu => facts(
+                "older-ubuntu",
+                "pod::group-id",
+                "the RunnerDeployment has an image of Ubuntu 20.04 in place of 22.04",
+            ),
+            Defect::PresetToken => facts(
+                "preset-token",
+                "runner-set::registration",
+                "the RunnerSet's template has a registration token of its own",
+            ),
+            Defect::LastingRunner => facts(
+                "lasting-runner",
+                "runner-set::replaced",
+                "the RunnerSet's runners are not ephemeral",
+            ),
+            Defect::LowCeiling => facts(
+                "low-ceiling",
+                "runner-set::scale",
+                "the RunnerSet's autoscaler has a lower maximum",
+            ),
             Defect::NoGrace => facts(
                 "no-grace",
                 "pods::busy-deleted",
                 "runner pods have one second to end",
+            ),
+            Defect::ShortGrace => facts(
+                "short-grace",
+                "pods::terminating",
+                "pods of a RunnerDeployment that is deleted have one second to end",
             ),
             Defect::OneOff => facts(
                 "one-off",
@@ -324,6 +455,11 @@ impl Defect {
                 "third-idle",
                 "metrics::percentage-runners-busy",
                 "GHES shows the third busy runner of a scope as idle",
+            ),
+            Defect::TwoLeaders => facts(
+                "two-leaders",
+                "metrics::leader",
+                "both managers lead, without an election",
             ),
             Defect::HighThreshold => facts(
                 "high-threshold",

@@ -116,6 +116,7 @@ impl World {
         if defects.contains(&Defect::ZoneLost) || defects.contains(&Defect::CasesInUtc) {
             release.env.remove("TZ");
         }
+        release.stale_certificate = defects.contains(&Defect::StaleCertificate);
         if defects.contains(&Defect::Trusted) {
             release.env.remove("SSL_CERT_FILE");
         }

@@ -31,11 +31,38 @@ impl Defect {
     pub(crate) fn in_fixture(self, manifest: &mut Value) {
         let kind = manifest["kind"].as_str().unwrap_or_default();
         match self {
-            Defect::EffectiveTimePast if kind == "RunnerDeployment" => {
+            Defect::EffectiveTimePast | Defect::Unreplaced if kind == "RunnerDeployment" => {
                 manifest["spec"]["effectiveTime"] = json!("2020-01-01T00:00:00Z");
             }
-            Defect::NoGrace if kind == "RunnerDeployment" => {
+            Defect::NoGrace | Defect::ShortGrace if kind == "RunnerDeployment" => {
                 manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
+            }
+            Defect::HeldDeployment if kind == "RunnerDeployment" => {
+                manifest["metadata"]["finalizers"] = json!(["ghes-harness/held"]);
+            }
+            Defect::GroupLost => lose(manifest, "/spec/template/spec", "group"),
+            Defect::TolerationLost => lose(manifest, "/spec/template/spec", "tolerations"),
+            Defect::FsGroupLost => lose(manifest, "/spec/template/spec", "securityContext"),
+            Defect::DockerMountLost => lose(manifest, "/spec/template/spec", "dockerVolumeMounts"),
+            Defect::DaemonBeside => lose(manifest, "/spec/template/spec", "dockerdWithinRunnerContainer"),
+            Defect::WideMtu if kind == "RunnerDeployment" => {
+                manifest["spec"]["template"]["spec"]["dockerMTU"] = json!(1500);
+            }
+            Defect::OlderUbuntu if kind == "RunnerDeployment" => {
+                let image = &mut manifest["spec"]["template"]["spec"]["image"];
+                *image = json!(image.as_str().unwrap_or_default().replace("22.04", "20.04"));
+            }
+            Defect::PresetToken if kind == "RunnerSet" => {
+                let variables = manifest.pointer_mut("/spec/template/spec/containers/0/env");
+                if let Some(variables) = variables.and_then(Value::as_array_mut) {
+                    variables.push(json!({ "name": "RUNNER_TOKEN", "value": "of-another-day" }));
+                }
+            }
+            Defect::LastingRunner if kind == "RunnerSet" => {
+                manifest["spec"]["ephemeral"] = json!(false);
+            }
+            Defect::LowCeiling if kind == "HorizontalRunnerAutoscaler" => {
+                manifest["spec"]["maxReplicas"] = json!(3);
             }
             Defect::LargeAdjustment if kind == "HorizontalRunnerAutoscaler" => {
                 if let Some(adjustment) = manifest.pointer_mut("/spec/metrics/0/scaleDownAdjustment") {
@@ -120,7 +147,9 @@ impl Defect {
         let (target, method, kind) = match self {
             Defect::BusyForbidden => (format!("{runners}/*"), "DELETE", FaultKind::Status(403)),
             // Not 403, which ARC takes for a runner that is already gone.
-            Defect::StuckRollout => (format!("{runners}/*"), "DELETE", FaultKind::Status(500)),
+            Defect::StuckRollout | Defect::StuckRemoval => {
+                (format!("{runners}/*"), "DELETE", FaultKind::Status(500))
+            }
             // The first rule that matches applies, so that the check's own never does.
             Defect::LeakyOutage => (
                 format!("{runners}/registration-token"),
@@ -152,7 +181,7 @@ impl Defect {
             {
                 manifest["spec"]["names"]["shortNames"] = json!([]);
             }
-            Defect::NoElection if kind == "Deployment" => {
+            Defect::NoElection | Defect::TwoLeaders if kind == "Deployment" => {
                 let arguments = manifest.pointer_mut("/spec/template/spec/containers/0/args");
                 if let Some(arguments) = arguments.and_then(Value::as_array_mut) {
                     arguments.retain(|argument| argument != "--enable-leader-election");
@@ -177,15 +206,28 @@ impl Defect {
                     *label = json!("actions-runner-controller-0.0.0");
                 }
             }
-            Defect::UnaskedWebhook if kind == "ValidatingWebhookConfiguration" => {
-                if let Some(webhooks) = manifest["webhooks"].as_array_mut() {
-                    webhooks.retain(|webhook| {
-                        webhook["name"] != "validate.runnerdeployment.actions.summerwind.dev"
-                    });
-                }
-            }
+            Defect::UnaskedWebhook => unask(manifest, "runnerdeployment"),
+            Defect::UnaskedSets => unask(manifest, "runnerreplicaset"),
             _ => {}
         }
         Vec::new()
+    }
+}
+
+/// Takes a field of an object away, wherever the manifest has it.
+fn lose(manifest: &mut Value, pointer: &str, field: &str) {
+    if let Some(object) = manifest.pointer_mut(pointer).and_then(Value::as_object_mut) {
+        object.remove(field);
+    }
+}
+
+/// Takes one kind's webhook out of the validating configuration.
+fn unask(manifest: &mut Value, kind: &str) {
+    let name = format!("validate.{kind}.actions.summerwind.dev");
+    if manifest["kind"] != "ValidatingWebhookConfiguration" {
+        return;
+    }
+    if let Some(webhooks) = manifest["webhooks"].as_array_mut() {
+        webhooks.retain(|webhook| webhook["name"] != name);
     }
 }

@@ -4,13 +4,16 @@
 
 mod actions_metrics;
 mod admission;
+mod anti_flap;
 mod ephemeral;
 mod failover;
 mod fleet;
+mod metric_rules;
 mod metrics;
 mod node_lost;
 mod oracle;
 mod outage;
+mod override_rules;
 mod overrides;
 mod overrides_year;
 mod pods;
@@ -18,6 +21,7 @@ mod queued_jobs;
 mod quickstart;
 mod registration;
 mod rollout;
+mod rounding;
 mod scaling;
 mod table;
 mod thresholds;
@@ -27,6 +31,7 @@ mod verify_install;
 mod visit;
 mod webhook;
 mod webhook_hostile;
+mod webhook_rules;
 mod webhook_upstream;
 
 use harness::Scenario;
@@ -46,17 +51,30 @@ pub static CATALOGUE: &[Scenario] = &[
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
     overrides::WEEKEND,
+    override_rules::PRIORITY,
+    override_rules::UNTIL_TIME,
+    override_rules::MONTHLY_AND_YEARLY,
+    override_rules::DST,
+    override_rules::TOO_LONG,
+    override_rules::ABOVE_THE_MAXIMUM,
     overrides_year::YEAR,
     overrides_year::YEAR_IN_NEW_YORK,
     oracle::DIFFERENTIAL,
     oracle::DIFFERENTIAL_IN_NEW_YORK,
     metrics::PERCENTAGE_RUNNERS_BUSY,
     queued_jobs::QUEUED_JOBS,
+    metric_rules::QUEUED_LABELS,
     webhook::SCALE_UP_AND_DOWN,
     webhook::EXPIRY,
     webhook_hostile::HOSTILE,
+    webhook_rules::CONCLUSIONS,
+    webhook_rules::RERUN,
+    webhook_rules::BURST,
+    webhook_rules::GROUPS,
+    webhook_rules::AMBIGUOUS,
     webhook_upstream::DANGLING,
     webhook_upstream::RUNAWAY,
+    webhook_upstream::EFFECTIVE_TIME,
     actions_metrics::JOBS,
     outage::CONTROLLER,
     outage::RUNNER,
@@ -68,8 +86,14 @@ pub static CATALOGUE: &[Scenario] = &[
     node_lost::LOST,
     ephemeral::VOLUME,
     scaling::ADJUSTMENT,
+    metric_rules::ADJUSTMENT_AND_FACTOR,
     thresholds::EXACT,
+    rounding::ROUNDING,
+    rounding::RESIDUAL_BUSY,
+    anti_flap::ANTI_FLAP,
     thresholds::ZERO,
+    metric_rules::SEVERAL,
+    metric_rules::REPOSITORY_NAMES,
     rollout::TEMPLATE,
     scaling::BUSY_SURVIVE,
     // Runs alone: last, so that nothing waits for it.

@@ -175,6 +175,7 @@ impl Site {
             replicas,
             flags: claim.flags.clone(),
             env: claim.env.clone(),
+            values: claim.values.clone(),
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::oracle::case::{Level, PERCENTAGE};
 use crate::oracle::rows::{Row, UTC, Wanted, busy, of_rows, play, second};
 
 pub(crate) const ANTI_FLAP: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "scaling::anti-flap".into(),
         claim: "within scaleDownDelaySecondsAfterScaleOut of the last rise, or ten minutes without it, DESIRED does not fall, whatever the load, \
                 a lower maxReplicas or the end of an override would make of it; afterwards it does, and a fall delays nothing"
@@ -21,6 +22,7 @@ pub(crate) const ANTI_FLAP: Scenario = Scenario {
         not_covered: "runners; the flag --default-scale-down-delay".into(),
         profile: Profile::Core,
         ..of_rows(UTC, vec![2])
+    }
     },
     run: |context| anti_flap(context).boxed(),
 };

@@ -14,7 +14,8 @@ use crate::oracle::case::{Level, Load, PERCENTAGE, REPOSITORIES, RUNS, WorkflowJ
 use crate::oracle::rows::{PlayedRow, Row, UTC, Wanted, busy, of_rows, play, second};
 
 pub(crate) const ADJUSTMENT_AND_FACTOR: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "scaling::both-adjustment-and-factor".into(),
         claim: "an autoscaler with adjustment and factor of one direction, a negative adjustment or a factor that is no number leaves DESIRED \
                 as it is and has an event RunnerAutoscalingFailure that says why; put right, it scales"
@@ -22,12 +23,14 @@ pub(crate) const ADJUSTMENT_AND_FACTOR: Scenario = Scenario {
         grounds: "ARC's documentation: scaling by a percentage or by a fixed count; ARC's source: its event".into(),
         not_covered: "the event's type, which is Normal and not Warning; an admission webhook, of which there is none".into(),
         ..of_rows(UTC, vec![])
+    }
     },
     run: |context| refusals(context, adjustments()).boxed(),
 };
 
 pub(crate) const SEVERAL: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "scaling::several-metrics".into(),
         claim: "TotalNumberOfQueuedAndInProgressWorkflowRuns as second metric is asked only when PercentageRunnersBusy gives 0; three metrics are \
                 refused with an event, and so are two in another order, but only once the first gives 0 (known weakness)"
@@ -37,12 +40,14 @@ pub(crate) const SEVERAL: Scenario = Scenario {
             .into(),
         not_covered: "runners, which are not real here".into(),
         ..of_rows(UTC, vec![1, 2])
+    }
     },
     run: |context| refusals(context, several()).boxed(),
 };
 
 pub(crate) const REPOSITORY_NAMES: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "scaling::repository-names".into(),
         claim: "for runners of an organization the jobs of the repositories count that the metric names, and of no others; without names it is \
                 refused with an event, and for an enterprise always; for a repository's runners its own jobs count, whatever is named"
@@ -50,12 +55,14 @@ pub(crate) const REPOSITORY_NAMES: Scenario = Scenario {
         grounds: "ARC's documentation: a list of repositories must be included within the metric".into(),
         not_covered: "repositories that do not exist; runners, which are not real here".into(),
         ..of_rows(UTC, vec![])
+    }
     },
     run: |context| refusals(context, repositories()).boxed(),
 };
 
 pub(crate) const QUEUED_LABELS: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "metrics::queued-labels".into(),
         claim: "a queued or running job counts if each of its labels but self-hosted is one of the RunnerDeployment's; one without labels, with \
                 a label besides, or with one in another case, which GitHub would take for the same, does not (known weakness)"
@@ -63,6 +70,7 @@ pub(crate) const QUEUED_LABELS: Scenario = Scenario {
         grounds: "ARC's documentation: job labels choose the RunnerDeployment; ARC's source: it compares them literally".into(),
         not_covered: "runners, which are not real here; labels that every runner has, such as X64".into(),
         ..of_rows(UTC, vec![2])
+    }
     },
     run: |context| refusals(context, labels()).boxed(),
 };
@@ -126,23 +134,30 @@ fn adjustments() -> Vec<Row> {
         row("both of a fall", &both_down).at(
             second(0),
             busy(4),
-            Wanted::Refused(None, "scaleDownAdjustment scaleDownFactor cannot be specified together"),
+            Wanted::Refused(
+                None,
+                "scaleDownAdjustment scaleDownFactor cannot be specified together",
+            ),
         ),
         row("less than none", &json!({ "scaleUpAdjustment": -1 })).at(
             second(0),
             busy(4),
             Wanted::Refused(None, "scaleUpAdjustment cannot be lower than 0"),
         ),
-        row("a factor that is no number", &json!({ "scaleUpFactor": "double" })).at(
+        row(
+            "a factor that is no number",
+            &json!({ "scaleUpFactor": "double" }),
+        )
+        .at(
             second(0),
             busy(4),
             Wanted::Refused(None, "scaleUpFactor cannot be parsed into a float64"),
         ),
-        row("one of each direction", &json!({ "scaleUpAdjustment": 3, "scaleDownFactor": "0.5" })).at(
-            second(0),
-            busy(4),
-            Wanted::Desired(7),
-        ),
+        row(
+            "one of each direction",
+            &json!({ "scaleUpAdjustment": 3, "scaleDownFactor": "0.5" }),
+        )
+        .at(second(0), busy(4), Wanted::Desired(7)),
         row("wrong for a while", &json!({ "scaleUpAdjustment": 2 }))
             .at(second(0), busy(4), Wanted::Desired(6))
             .then(|spec| spec["metrics"][0]["scaleUpFactor"] = json!("2"))
@@ -158,7 +173,11 @@ fn queued(counts: [usize; 2]) -> Load {
         repository: REPOSITORIES[index],
         id: 100 + i64::try_from(index).unwrap_or_default(),
         status: "queued",
-        jobs: Some((0..count).map(|_| job("queued", &["self-hosted", "linux"])).collect()),
+        jobs: Some(
+            (0..count)
+                .map(|_| job("queued", &["self-hosted", "linux"]))
+                .collect(),
+        ),
     };
     Load {
         runs: counts.into_iter().enumerate().map(run).collect(),
@@ -188,7 +207,10 @@ fn several() -> Vec<Row> {
     vec![
         row("busy runners, and jobs", 2, &busy_first).at(
             second(0),
-            Load { busy: 2, ..queued([7, 0]) },
+            Load {
+                busy: 2,
+                ..queued([7, 0])
+            },
             Wanted::Desired(4),
         ),
         row("no runner, and jobs", 0, &busy_first).at(second(0), queued([3, 0]), Wanted::Desired(3)),
@@ -206,16 +228,18 @@ fn several() -> Vec<Row> {
         row("the same twice, of no runner", 0, &twice).at(
             second(0),
             busy(0),
-            Wanted::Refused(None, "cannot be combined with PercentageRunnersBusy PercentageRunnersBusy"),
+            Wanted::Refused(
+                None,
+                "cannot be combined with PercentageRunnersBusy PercentageRunnersBusy",
+            ),
         ),
     ]
 }
 
 fn repositories() -> Vec<Row> {
     let [one, two] = REPOSITORIES;
-    let row = |name: &str, level: Level, names: &[&str]| {
-        Row::new(name, level, 0, spec(&json!([runs_of(names)])))
-    };
+    let row =
+        |name: &str, level: Level, names: &[&str]| Row::new(name, level, 0, spec(&json!([runs_of(names)])));
     let at = second(0);
     let unnamed = Wanted::Refused(None, "repositoryNames is required");
     let nowhere = Wanted::Refused(None, "should not be empty on this code path");

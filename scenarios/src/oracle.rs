@@ -14,9 +14,9 @@ mod known;
 mod manifests;
 mod play;
 mod random;
-pub(crate) mod rows;
 #[cfg(test)]
 mod rehearsal;
+pub(crate) mod rows;
 mod shrink;
 
 use std::time::{Duration, Instant};

@@ -13,7 +13,8 @@ use crate::oracle::case::{Level, Load, PERCENTAGE};
 use crate::oracle::rows::{Row, UTC, Wanted, busy, of_rows, play, time};
 
 pub(crate) const PRIORITY: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "overrides::priority".into(),
         claim: "of several overrides that are active at once the one that stands first holds, whether it recurs or not; when it is over, the next \
                 one does, and in the end the autoscaler's own minReplicas"
@@ -21,23 +22,27 @@ pub(crate) const PRIORITY: Scenario = Scenario {
         grounds: "ARC's documentation on scheduled overrides: the earlier entry is prioritized higher than later entries".into(),
         not_covered: "an entry without minReplicas, which oracle::differential has".into(),
         ..of_rows(UTC, vec![9])
+    }
     },
     run: |context| table(context, UTC, priority()).boxed(),
 };
 
 pub(crate) const UNTIL_TIME: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "overrides::until-time".into(),
         claim: "an override recurs for the last time where a recurrence starts at its untilTime or before, and that one lasts to its end".into(),
         grounds: "ARC's documentation on scheduled overrides: the last recurrence's startTime is equal or earlier than untilTime".into(),
         not_covered: "a controller that is away at the last recurrence".into(),
         ..of_rows(UTC, vec![9])
+    }
     },
     run: |context| table(context, UTC, until_time()).boxed(),
 };
 
 pub(crate) const MONTHLY_AND_YEARLY: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "overrides::monthly-and-yearly".into(),
         claim: "a monthly override of the 31st comes in the months that have one and a yearly one of 29 February in leap years, and at no other \
                 day in its place; one from December to January lasts over the new year"
@@ -47,12 +52,14 @@ pub(crate) const MONTHLY_AND_YEARLY: Scenario = Scenario {
             .into(),
         not_covered: "zones other than UTC".into(),
         ..of_rows(UTC, vec![9])
+    }
     },
     run: |context| table(context, UTC, monthly_and_yearly()).boxed(),
 };
 
 pub(crate) const DST: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "overrides::dst-short-day".into(),
         claim: "known weakness: where clocks change an override begins at the zone's time but lasts as many hours as ever, so that the night of \
                 the change it ends an hour late or early; one of a whole day stops the autoscaler while the day to come has 23 hours"
@@ -61,12 +68,14 @@ pub(crate) const DST: Scenario = Scenario {
             .into(),
         not_covered: "zones other than America/New_York".into(),
         ..of_rows(NEW_YORK, vec![9])
+    }
     },
     run: |context| table(context, NEW_YORK, clock_changes()).boxed(),
 };
 
 pub(crate) const TOO_LONG: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "overrides::too-long".into(),
         claim: "known weakness: while an override is longer than its Daily, Weekly, Monthly or Yearly period DESIRED stays what it was, also after \
                 a change of minReplicas, and no event says why; without the override it follows again"
@@ -74,12 +83,14 @@ pub(crate) const TOO_LONG: Scenario = Scenario {
         grounds: "ARC's source: such an override is an error that is only logged".into(),
         not_covered: "an override that is too long in some months only".into(),
         ..of_rows(UTC, vec![9])
+    }
     },
     run: |context| silent(context).boxed(),
 };
 
 pub(crate) const ABOVE_THE_MAXIMUM: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "overrides::max-below-min".into(),
         claim: "known weakness: an override's minReplicas above maxReplicas is cut to maxReplicas while no metric suggests a number, and exceeds \
                 it while one suggests less"
@@ -89,6 +100,7 @@ pub(crate) const ABOVE_THE_MAXIMUM: Scenario = Scenario {
             .into(),
         not_covered: "runners, which are not real here".into(),
         ..of_rows(UTC, vec![5, 9])
+    }
     },
     run: |context| table(context, UTC, above_the_maximum()).boxed(),
 };
@@ -164,7 +176,11 @@ fn priority() -> Vec<Row> {
             &json!([daily, weekly, once]),
             &at([2, 5, 5, 7, 7, 7, 2, 5, 7]),
         ),
-        row("weekly, once", &json!([weekly, once]), &at([2, 5, 5, 5, 5, 2, 2, 5, 5])),
+        row(
+            "weekly, once",
+            &json!([weekly, once]),
+            &at([2, 5, 5, 5, 5, 2, 2, 5, 5]),
+        ),
     ]
 }
 
@@ -186,9 +202,21 @@ fn until_time() -> Vec<Row> {
     };
     vec![
         until("for ever", None, [5, 5, 5, 2, 5]),
-        until("to the third start", Some("2031-05-03T10:00:00Z"), [5, 5, 5, 2, 2]),
-        until("to a second before it", Some("2031-05-03T09:59:59Z"), [5, 2, 2, 2, 2]),
-        until("to within the third", Some("2031-05-03T11:30:00Z"), [5, 5, 5, 2, 2]),
+        until(
+            "to the third start",
+            Some("2031-05-03T10:00:00Z"),
+            [5, 5, 5, 2, 2],
+        ),
+        until(
+            "to a second before it",
+            Some("2031-05-03T09:59:59Z"),
+            [5, 2, 2, 2, 2],
+        ),
+        until(
+            "to within the third",
+            Some("2031-05-03T11:30:00Z"),
+            [5, 5, 5, 2, 2],
+        ),
     ]
 }
 
@@ -196,7 +224,12 @@ fn monthly_and_yearly() -> Vec<Row> {
     vec![
         row(
             "the 31st of the month",
-            &json!([entry("2031-01-31T00:00:00Z", "2031-02-01T00:00:00Z", Some("Monthly"), 5)]),
+            &json!([entry(
+                "2031-01-31T00:00:00Z",
+                "2031-02-01T00:00:00Z",
+                Some("Monthly"),
+                5
+            )]),
             &[
                 ("2031-01-31T12:00:00Z", 5),
                 ("2031-02-28T12:00:00Z", 2),
@@ -209,7 +242,12 @@ fn monthly_and_yearly() -> Vec<Row> {
         ),
         row(
             "the 15th of the month",
-            &json!([entry("2031-01-15T00:00:00Z", "2031-01-16T00:00:00Z", Some("Monthly"), 5)]),
+            &json!([entry(
+                "2031-01-15T00:00:00Z",
+                "2031-01-16T00:00:00Z",
+                Some("Monthly"),
+                5
+            )]),
             &[
                 ("2031-02-15T12:00:00Z", 5),
                 ("2031-02-16T12:00:00Z", 2),
@@ -218,7 +256,12 @@ fn monthly_and_yearly() -> Vec<Row> {
         ),
         row(
             "29 February",
-            &json!([entry("2028-02-29T00:00:00Z", "2028-03-01T00:00:00Z", Some("Yearly"), 5)]),
+            &json!([entry(
+                "2028-02-29T00:00:00Z",
+                "2028-03-01T00:00:00Z",
+                Some("Yearly"),
+                5
+            )]),
             &[
                 ("2031-02-28T12:00:00Z", 2),
                 ("2031-03-01T12:00:00Z", 2),
@@ -229,7 +272,12 @@ fn monthly_and_yearly() -> Vec<Row> {
         ),
         row(
             "the turn of the year",
-            &json!([entry("2028-12-24T00:00:00Z", "2029-01-02T00:00:00Z", Some("Yearly"), 5)]),
+            &json!([entry(
+                "2028-12-24T00:00:00Z",
+                "2029-01-02T00:00:00Z",
+                Some("Yearly"),
+                5
+            )]),
             &[
                 ("2031-12-23T12:00:00Z", 2),
                 ("2031-12-25T12:00:00Z", 5),
@@ -242,8 +290,18 @@ fn monthly_and_yearly() -> Vec<Row> {
 
 /// Clocks go forward on 9 March 2031 at 07:00 and back on 2 November at 06:00, of UTC.
 fn clock_changes() -> Vec<Row> {
-    let night = json!([entry("2031-03-01T22:00:00-05:00", "2031-03-02T06:00:00-05:00", Some("Daily"), 5)]);
-    let day = json!([entry("2031-03-01T00:00:00-05:00", "2031-03-02T00:00:00-05:00", Some("Daily"), 5)]);
+    let night = json!([entry(
+        "2031-03-01T22:00:00-05:00",
+        "2031-03-02T06:00:00-05:00",
+        Some("Daily"),
+        5
+    )]);
+    let day = json!([entry(
+        "2031-03-01T00:00:00-05:00",
+        "2031-03-02T00:00:00-05:00",
+        Some("Daily"),
+        5
+    )]);
     let whole = |at: &str| -> (Timestamp, Load) { (time(at), Load::default()) };
     let [before, short, after] = [
         "2031-03-07T12:00:00-05:00",
@@ -326,7 +384,12 @@ fn too_long() -> Vec<Row> {
 
 fn above_the_maximum() -> Vec<Row> {
     let of = |name: &str, metrics: &Value, before: i64, during: i64, after: i64| {
-        let mut spec = spec(&json!([entry("2031-05-07T10:00:00Z", "2031-05-07T12:00:00Z", None, 5)]));
+        let mut spec = spec(&json!([entry(
+            "2031-05-07T10:00:00Z",
+            "2031-05-07T12:00:00Z",
+            None,
+            5
+        )]));
         spec["maxReplicas"] = json!(3);
         spec["metrics"] = metrics.clone();
         Row::new(name, Level::Enterprise, 2, spec)
@@ -347,7 +410,13 @@ mod tests {
 
     #[test]
     fn the_rows_are_what_the_oracle_says() {
-        for rows in [priority(), until_time(), monthly_and_yearly(), too_long(), above_the_maximum()] {
+        for rows in [
+            priority(),
+            until_time(),
+            monthly_and_yearly(),
+            too_long(),
+            above_the_maximum(),
+        ] {
             are_what_the_oracle_says(UTC, &rows);
         }
         are_what_the_oracle_says(NEW_YORK, &clock_changes());

@@ -12,7 +12,8 @@ use crate::oracle::case::{Level, PERCENTAGE, Refused};
 use crate::oracle::rows::{Row, UTC, Wanted, busy, of_rows, play, second};
 
 pub(crate) const ROUNDING: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "scaling::rounding".into(),
         claim: "replicas times scaleUpFactor is rounded up and replicas times scaleDownFactor is cut off, as floats of 64 bits have it; a busy \
                 fraction of exactly a threshold such as 0.1 or 0.3 counts as reaching it"
@@ -23,12 +24,14 @@ pub(crate) const ROUNDING: Scenario = Scenario {
         not_covered: "runners, which are not real here".into(),
         profile: Profile::Core,
         ..of_rows(UTC, vec![])
+    }
     },
     run: |context| table(context, steps()).boxed(),
 };
 
 pub(crate) const RESIDUAL_BUSY: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "scaling::residual-busy".into(),
         claim: "with the guide's thresholds 3 busy runners of 16 bring DESIRED to 8, where it stays, 1 of 16 brings it to 4, and pods that GHES \
                 would not let go count as busy like the others"
@@ -37,6 +40,7 @@ pub(crate) const RESIDUAL_BUSY: Scenario = Scenario {
             .into(),
         not_covered: "which runners stay; that busy ones do, scaling::busy-survive shows".into(),
         ..of_rows(UTC, vec![3])
+    }
     },
     run: |context| table(context, residues()).boxed(),
 };

@@ -19,11 +19,13 @@ use serde_json::{Value, json};
 use crate::fleet;
 use crate::visit::visit;
 use crate::webhook::{
-    LONG, Scaled, answered, autoscaler, await_deliveries, deployment, is_one_hill, job_event, of_webhooks, scaled,
+    LONG, Scaled, answered, autoscaler, await_deliveries, deployment, is_one_hill, job_event, of_webhooks,
+    scaled,
 };
 
 pub(crate) const CONCLUSIONS: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "webhook::conclusions".into(),
         claim: "a completed job gives a reservation back whether it failed, was cancelled, timed out or succeeded on a runner; one that was \
                 skipped, or succeeded on no self-hosted runner, gives none back"
@@ -33,12 +35,14 @@ pub(crate) const CONCLUSIONS: Scenario = Scenario {
             .into(),
         not_covered: "that GHES really sends such events; webhook::scale-up-and-down and webhook::hostile have real jobs".into(),
         ..of_webhooks(vec![6])
+    }
     },
     run: |context| conclusions(context).boxed(),
 };
 
 pub(crate) const AMBIGUOUS: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "webhook::ambiguous".into(),
         claim: "known weakness: an event of a job that two autoscalers' runners could do is not ignored, as the documentation says, but scales one \
                 of the two, now this one and now that one"
@@ -48,24 +52,28 @@ pub(crate) const AMBIGUOUS: Scenario = Scenario {
             .into(),
         not_covered: "which of the two, and how often".into(),
         ..of_webhooks(vec![7])
+    }
     },
     run: |context| ambiguous(context).boxed(),
 };
 
 pub(crate) const RERUN: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "webhook::rerun".into(),
         claim: "a job that was cancelled in the queue gives its reservation back, and reserves again when its run is run again".into(),
         grounds: "GitHub's documentation: a job of a second attempt is queued as the first one's was; actions/actions-runner-controller issue 4315"
             .into(),
         not_covered: "running failed jobs alone again".into(),
         ..of_webhooks(vec![8])
+    }
     },
     run: |context| rerun(context).boxed(),
 };
 
 pub(crate) const BURST: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "webhook::burst".into(),
         claim: "of 20 jobs that are queued at once each reserves a runner, of which maxReplicas are wanted; cancelled at once, each gives its \
                 reservation back"
@@ -75,24 +83,27 @@ pub(crate) const BURST: Scenario = Scenario {
             .into(),
         not_covered: "more than 100 events in a moment, at which ARC's queue is full".into(),
         ..of_webhooks(vec![5, 8])
+    }
     },
     run: |context| burst(context).boxed(),
 };
 
 pub(crate) const GROUPS: Scenario = Scenario {
-    check: || Check {
+    check: || {
+        Check {
         id: "webhook::groups".into(),
-        claim: "with useRunnerGroupsVisibility a job of a repository that may use a runner group scales the autoscaler of that group, and a job \
-                of another repository that of the default group; ARC asks GHES which groups each repository may use"
+        claim: "with useRunnerGroupsVisibility a job scales the autoscaler of the runner group that its repository may use and not that of \
+                another, whose labels are the same; ARC asks GHES which groups each repository may use"
             .into(),
         grounds: "ARC's documentation on runner groups: useRunnerGroupsVisibility of the webhook server".into(),
-        not_covered: "runners in the group; groups of an enterprise; runs-on with a group".into(),
+        not_covered: "runners in the group; the group Default, which ARC looks at first; groups of an enterprise; runs-on with a group".into(),
         claims: Claim::OwnArc(OwnArc {
             servers: vec![ArcServer::GithubWebhook],
             values: json!({ "githubWebhookServer": { "useRunnerGroupsVisibility": true } }),
             ..OwnArc::default()
         }),
         ..of_webhooks(vec![21])
+    }
     },
     run: |context| groups(context).boxed(),
 };
@@ -137,7 +148,12 @@ async fn conclusions(context: Context) -> anyhow::Result<()> {
     let by_one = format!("scaled {} by 1", scaled.name);
     let queued = job_event(&context, "queued", &json!({}));
     for _ in TABLE {
-        answered(&tell(&context, hook, &queued).await?, "as every job", 200, &by_one)?;
+        answered(
+            &tell(&context, hook, &queued).await?,
+            "as every job",
+            200,
+            &by_one,
+        )?;
     }
     let all = i64::try_from(TABLE.len())?;
     scaled.reserved.reaches(all, fleet::DEADLINE).await?;
@@ -270,55 +286,50 @@ async fn burst(context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The name of the runner group.
-const GROUP: &str = "chosen";
-
 async fn groups(context: Context) -> anyhow::Result<()> {
     let desk = context.desk().await?;
     let tenant = context.tenant();
-    let (organization, of_default) = (tenant.organization(), tenant.repository());
-    let of_group = tenant.second_repository();
-    let made = context
-        .ghes()
-        .create_runner_group(&organization, GROUP, std::slice::from_ref(&of_group))
-        .await;
-    made.with_context(|| format!("make the runner group {GROUP}"))?;
+    let organization = tenant.organization();
+    let members = [
+        ("chosen", tenant.second_repository()),
+        ("others", tenant.repository()),
+    ];
     let hook = context.hook(&organization, ArcServer::GithubWebhook).await?;
-    let mut members = Vec::new();
-    for (name, group, repository) in [
-        ("in-default", None, &of_default),
-        ("in-group", Some(GROUP), &of_group),
-    ] {
-        members.push(member(&context, name, group).await?);
-        await_found(&context, hook, name, repository).await?;
+    for (group, repository) in &members {
+        let of_group = std::slice::from_ref(repository);
+        let made = context
+            .ghes()
+            .create_runner_group(&organization, group, of_group)
+            .await;
+        made.with_context(|| format!("make the runner group {group}"))?;
+        member(&context, group).await?;
+        await_found(&context, hook, group, repository).await?;
     }
 
-    for (repository, name) in [(&of_default, "in-default"), (&of_group, "in-group")] {
+    for (group, repository) in members.iter().rev() {
         let before = context.hand().deliveries().await?.len();
         visit(&context, repository, &desk, &["1"]).await?;
         let told = await_answer(&context, before).await?;
-        let by_one = format!("scaled {name} by 1");
+        let by_one = format!("scaled {group} by 1");
         answered(&told, &format!("a job of {repository}"), 200, &by_one)?;
     }
-    expect_asked(&context, &organization, [&of_default, &of_group])
+    expect_asked(&context, &organization, members.map(|(_, repository)| repository))
 }
 
-/// An autoscaler of the organization's runners in this group, and a label of its own by which it can be found.
-async fn member(context: &Context, name: &str, group: Option<&str>) -> anyhow::Result<Scaled> {
+/// An autoscaler of the organization's runners in this group, called as it, with that as a label of its own by which it can be found.
+async fn member(context: &Context, group: &str) -> anyhow::Result<Scaled> {
     let organization = context.tenant().organization();
     let mut target = fixtures::for_scope(deployment(context)?, &organization);
     target = fleet::without_a_node(target);
-    target["metadata"]["name"] = json!(name);
+    target["metadata"]["name"] = json!(group);
     let spec = &mut target["spec"]["template"]["spec"];
     if let Some(labels) = spec["labels"].as_array_mut() {
-        labels.push(json!(name));
+        labels.push(json!(group));
     }
-    if let Some(group) = group {
-        spec["group"] = json!(group);
-    }
+    spec["group"] = json!(group);
     let mut follower = autoscaler(context, 2, LONG);
-    follower["metadata"]["name"] = json!(name);
-    follower["spec"]["scaleTargetRef"]["name"] = json!(name);
+    follower["metadata"]["name"] = json!(group);
+    follower["spec"]["scaleTargetRef"]["name"] = json!(group);
     scaled(context, &target, &follower, 0).await
 }
 
@@ -358,11 +369,7 @@ async fn await_answer(context: &Context, before: usize) -> anyhow::Result<Delive
 }
 
 /// Holds that ARC asked GHES for the groups that each of these repositories may use.
-fn expect_asked(
-    context: &Context,
-    organization: &Scope,
-    repositories: [&Repo; 2],
-) -> anyhow::Result<()> {
+fn expect_asked(context: &Context, organization: &Scope, repositories: [Repo; 2]) -> anyhow::Result<()> {
     let path = format!("/api/v3/{organization}/actions/runner-groups");
     let requests = context.hand().ledger().requests_to(&path);
     let asked: Vec<String> = requests

@@ -436,14 +436,21 @@ async fn a_group_of_selected_repositories_shows_to_them_alone() {
 
     let made = json_of(make(&chosen).await.expect("the server answers")).await;
     let second = make(&nobodys).await;
-    let visible = ghes.get(&format!("{groups}?visible_to_repository=quickstart")).await;
+    let visible = ghes
+        .get(&format!("{groups}?visible_to_repository=quickstart"))
+        .await;
     let all = ghes.get(groups).await;
 
-    assert_eq!((&made["id"], &made["visibility"]), (&json!(2), &json!("selected")));
+    assert_eq!(
+        (&made["id"], &made["visibility"]),
+        (&json!(2), &json!("selected"))
+    );
     assert_eq!(second.expect("the server answers").status(), StatusCode::CREATED);
     let names = |list: &Value| -> Vec<String> {
         let groups = list["runner_groups"].as_array().expect("a list of groups").iter();
-        groups.map(|group| group["name"].as_str().expect("a name").to_owned()).collect()
+        groups
+            .map(|group| group["name"].as_str().expect("a name").to_owned())
+            .collect()
     };
     assert_eq!(names(&visible), ["Default", "chosen"]);
     assert_eq!(names(&all), ["Default", "chosen", "nobodys"]);

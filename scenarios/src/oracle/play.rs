@@ -27,9 +27,7 @@ use super::case::{Case, Flavour, POOL, pool_runner};
 use super::eyes::{Inbox, Log, version, watch};
 use super::generate::RESTLESS;
 use super::judge::{Disagreement, Judge, Judged, Target, Written};
-use super::manifests::{
-    LABEL, autoscaler, changes, company, refused_pod, runner, target, target_name,
-};
+use super::manifests::{LABEL, autoscaler, changes, company, refused_pod, runner, target, target_name};
 
 /// Requests at a time.
 const AT_A_TIME: usize = 8;
@@ -135,9 +133,7 @@ impl<'a> Stage<'a> {
         stage.create(&resources::runner(), pool.collect()).await?;
         let targets = stage.flavours.iter().enumerate();
         let targets = targets.map(|(index, flavour)| target(index, *flavour)).collect();
-        stage
-            .create(&resources::runner_deployment(), targets)
-            .await?;
+        stage.create(&resources::runner_deployment(), targets).await?;
         stage.freeze().await?;
         Ok(stage)
     }
@@ -186,7 +182,9 @@ impl<'a> Stage<'a> {
         let mut free: Vec<usize> = (0..self.flavours.len()).rev().collect();
         let mut playing = Vec::new();
         for case in cases {
-            let fits = free.iter().rposition(|target| self.flavours[*target] == case.flavour);
+            let fits = free
+                .iter()
+                .rposition(|target| self.flavours[*target] == case.flavour);
             let target = free.remove(fits.context("there is a free target for each case")?);
             playing.push(self.prepare(target, case).await?);
         }

@@ -100,7 +100,11 @@ async fn create(
                 .iter()
                 .filter(of_owner)
                 .map(RepositorySpec::full_name)
-                .filter(|name| wanted.selected_repository_ids.contains(&render::repository_id(name)))
+                .filter(|name| {
+                    wanted
+                        .selected_repository_ids
+                        .contains(&render::repository_id(name))
+                })
                 .collect();
             if repositories.len() != wanted.selected_repository_ids.len() {
                 return Err(ApiError::not_found());

@@ -177,11 +177,15 @@ pub(crate) async fn play(context: &Context, zone: &str, rows: Vec<Row>) -> anyho
     for (row, played) in rows.iter().zip(played) {
         let what = format!("DESIRED of {:?} at its {} times", row.name, row.wanted.len());
         if let Some(disagreement) = played.disagreement {
-            return Err(Unmet {
-                awaited: format!("{what} = {:?}; {}", row.wanted(), disagreement.oracle),
-                seen: disagreement.arc,
-            }
-            .into());
+            let at = row.case.moments[disagreement.moment].at;
+            let (oracle, arc) = (disagreement.oracle, disagreement.arc);
+            let long = format!("the row has {:?}; the oracle: {oracle}; ARC: {arc}", row.wanted());
+            let [awaited, seen] = disagreement.brief.unwrap_or([oracle, arc]);
+            let unmet = Unmet {
+                awaited: format!("DESIRED of {:?} at {at} = {awaited}", row.name),
+                seen,
+            };
+            return Err(anyhow::Error::from(unmet).context(long));
         }
         let seen: Vec<String> = played.rests.iter().map(Rest::told).collect();
         expect_equal(&what, &row.wanted(), &seen)?;

@@ -4,7 +4,7 @@
 //! 5545. The clock is moved over years. Not covered: runners; `overrides::year` has every boundary of a year.
 
 use futures::FutureExt as _;
-use harness::model::Check;
+use harness::model::{Check, Profile};
 use harness::{Context, Scenario, expect_equal};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ pub(crate) const PRIORITY: Scenario = Scenario {
             .into(),
         grounds: "ARC's documentation on scheduled overrides: the earlier entry is prioritized higher than later entries".into(),
         not_covered: "an entry without minReplicas, which oracle::differential has".into(),
+        profile: Profile::Core,
         ..of_rows(UTC, vec![9])
     }
     },
@@ -371,9 +372,23 @@ fn too_long() -> Vec<Row> {
             .at(time("2031-05-07T13:00:00Z"), Load::default(), Wanted::Desired(3))
     };
     let fits = entry(start, "2031-05-08T00:00:00Z", Some("Daily"), 5);
-    periods
-        .into_iter()
-        .map(frozen)
+    let of_a_day = fits.clone();
+    let from_the_beginning = entry(start, "2031-05-08T01:00:00Z", Some("Daily"), 5);
+    let first = Row::new(
+        "Daily, and longer from the beginning",
+        Level::Enterprise,
+        2,
+        spec(&json!([from_the_beginning])),
+    )
+    .at(
+        time("2031-05-07T12:00:00Z"),
+        Load::default(),
+        Wanted::Refused(None, TOO_LONG_WORDS),
+    )
+    .then(move |spec| spec["scheduledOverrides"] = json!([of_a_day]))
+    .at(time("2031-05-07T13:00:00Z"), Load::default(), Wanted::Desired(5));
+    std::iter::once(first)
+        .chain(periods.into_iter().map(frozen))
         .chain([row(
             "Daily, and a day",
             &json!([fits]),

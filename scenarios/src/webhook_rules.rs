@@ -130,10 +130,10 @@ async fn tell(context: &Context, hook: u64, event: &Value) -> anyhow::Result<Del
 const TABLE: [(&str, bool, bool); 12] = [
     ("success", true, true),
     ("success", false, false),
-    ("failure", true, true),
-    ("failure", false, true),
     ("cancelled", true, true),
     ("cancelled", false, true),
+    ("failure", true, true),
+    ("failure", false, true),
     ("timed_out", true, true),
     ("neutral", true, true),
     ("action_required", false, true),

@@ -5,13 +5,16 @@
 mod actions_metrics;
 mod admission;
 mod crash;
+mod anti_flap;
 mod ephemeral;
 mod failover;
 mod fleet;
+mod metric_rules;
 mod metrics;
 mod node_lost;
 mod oracle;
 mod outage;
+mod override_rules;
 mod overrides;
 mod overrides_year;
 mod pod;
@@ -24,6 +27,7 @@ mod registration;
 mod replicas;
 mod rollout;
 mod runner_set;
+mod rounding;
 mod scaling;
 mod standby;
 mod table;
@@ -35,6 +39,7 @@ mod verify_install;
 mod visit;
 mod webhook;
 mod webhook_hostile;
+mod webhook_rules;
 mod webhook_upstream;
 
 use harness::Scenario;
@@ -69,6 +74,12 @@ pub static CATALOGUE: &[Scenario] = &[
     runner_set::REPLACED,
     runner_set::SCALE,
     overrides::WEEKEND,
+    override_rules::PRIORITY,
+    override_rules::UNTIL_TIME,
+    override_rules::MONTHLY_AND_YEARLY,
+    override_rules::DST,
+    override_rules::TOO_LONG,
+    override_rules::ABOVE_THE_MAXIMUM,
     overrides_year::YEAR,
     overrides_year::YEAR_IN_NEW_YORK,
     oracle::DIFFERENTIAL,
@@ -76,11 +87,18 @@ pub static CATALOGUE: &[Scenario] = &[
     metrics::PERCENTAGE_RUNNERS_BUSY,
     queued_jobs::QUEUED_JOBS,
     standby::LEADER,
+    metric_rules::QUEUED_LABELS,
     webhook::SCALE_UP_AND_DOWN,
     webhook::EXPIRY,
     webhook_hostile::HOSTILE,
+    webhook_rules::CONCLUSIONS,
+    webhook_rules::RERUN,
+    webhook_rules::BURST,
+    webhook_rules::GROUPS,
+    webhook_rules::AMBIGUOUS,
     webhook_upstream::DANGLING,
     webhook_upstream::RUNAWAY,
+    webhook_upstream::EFFECTIVE_TIME,
     actions_metrics::JOBS,
     outage::CONTROLLER,
     outage::RUNNER,
@@ -93,8 +111,14 @@ pub static CATALOGUE: &[Scenario] = &[
     node_lost::LOST,
     ephemeral::VOLUME,
     scaling::ADJUSTMENT,
+    metric_rules::ADJUSTMENT_AND_FACTOR,
     thresholds::EXACT,
+    rounding::ROUNDING,
+    rounding::RESIDUAL_BUSY,
+    anti_flap::ANTI_FLAP,
     thresholds::ZERO,
+    metric_rules::SEVERAL,
+    metric_rules::REPOSITORY_NAMES,
     rollout::TEMPLATE,
     scaling::BUSY_SURVIVE,
     // Runs alone: last, so that nothing waits for it.

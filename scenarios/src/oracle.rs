@@ -6,7 +6,7 @@
 
 mod answers;
 mod arc_log;
-mod case;
+pub(crate) mod case;
 mod eyes;
 mod generate;
 mod judge;
@@ -16,6 +16,7 @@ mod play;
 mod random;
 #[cfg(test)]
 mod rehearsal;
+pub(crate) mod rows;
 mod shrink;
 
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ use jiff::tz::TimeZone;
 use case::Case;
 use judge::Disagreement;
 use known::{CRASH, KNOWN};
-use play::{Played, Stage, TARGETS};
+use play::{Played, Stage};
 
 pub(crate) const DIFFERENTIAL: Scenario = Scenario {
     check: || {
@@ -58,6 +59,9 @@ pub(crate) const DIFFERENTIAL_IN_NEW_YORK: Scenario = Scenario {
 const UTC: &str = "UTC";
 const NEW_YORK: &str = "America/New_York";
 
+/// So many cases are played side by side.
+const TARGETS: usize = 30;
+
 /// Cases of each check, unless the user wants another number.
 const CASES: usize = 120;
 
@@ -74,21 +78,26 @@ fn in_zone(zone: &str) -> Check {
         not_covered: "runners, which are not real here: GHES's answers are the test's input; RunnerSets; a target that crashes the manager".into(),
         profile: Profile::Extended,
         needs: vec![Capability::ClockControl],
-        claims: Claim::OwnArc(OwnArc {
-            flags: [
-                "--log-format=json",
-                // One below `debug`, since there the log leaves lines out when there are many.
-                "--log-level=-2",
-                // A reconcile that nobody asked for would only repeat the one before.
-                "--sync-period=10h",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            env: [("TZ".to_owned(), zone.to_owned())].into(),
-            clock: WallClock::Controlled,
-            ..OwnArc::default()
-        }),
+        claims: Claim::OwnArc(on_stage(zone)),
         pains: vec![9],
+    }
+}
+
+/// The ARC that cases are played to.
+fn on_stage(zone: &str) -> OwnArc {
+    OwnArc {
+        flags: [
+            "--log-format=json",
+            // One below `debug`, since there the log leaves lines out when there are many.
+            "--log-level=-2",
+            // A reconcile that nobody asked for would only repeat the one before.
+            "--sync-period=10h",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        env: [("TZ".to_owned(), zone.to_owned())].into(),
+        clock: WallClock::Controlled,
+        ..OwnArc::default()
     }
 }
 
@@ -96,7 +105,8 @@ async fn differential(context: Context, zone: &str) -> anyhow::Result<()> {
     let began = Instant::now();
     let (seed, count) = (context.seed(), context.cases().unwrap_or(CASES));
     let zone = TimeZone::get(zone).with_context(|| format!("find the zone {zone}"))?;
-    let mut stage = Stage::set(&context, Controller::in_zone(zone.clone())).await?;
+    let flavours = (0..TARGETS).map(manifests::flavour).collect();
+    let mut stage = Stage::set(&context, Controller::in_zone(zone.clone()), flavours).await?;
     known_defects(&mut stage, generate::moments(seed, &zone, 0)[0]).await?;
     let (mut cases, mut reconciles, mut stale) = (0_usize, 0_usize, 0_usize);
     let mut found: Vec<Played> = Vec::new();

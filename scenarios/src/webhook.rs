@@ -213,6 +213,21 @@ pub(crate) fn answered(delivery: &DeliveryView, how: &str, status: u16, answer: 
     Ok(())
 }
 
+/// The least that ARC reads of a job's event, with these fields of the job.
+pub(crate) fn job_event(context: &Context, action: &str, more: &Value) -> Value {
+    let repository = context.tenant().repository();
+    let mut event = json!({
+        "action": action,
+        "workflow_job": { "id": 1, "labels": ["self-hosted", "linux"] },
+        "repository": { "name": repository.name, "owner": { "login": repository.owner, "type": "Organization" } },
+        "enterprise": { "slug": context.tenant().name },
+    });
+    for (field, value) in more.as_object().into_iter().flatten() {
+        event["workflow_job"][field] = value.clone();
+    }
+    event
+}
+
 async fn scale_up_and_down(context: Context) -> anyhow::Result<()> {
     let desk = context.desk().await?;
     let scaled = scaled(
@@ -269,7 +284,7 @@ async fn scale_up_and_down(context: Context) -> anyhow::Result<()> {
 }
 
 /// Whether the values rise, then fall, and never rise again.
-fn is_one_hill(values: &[i64]) -> bool {
+pub(crate) fn is_one_hill(values: &[i64]) -> bool {
     let top = values
         .iter()
         .max()

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use crate::fleet;
 use crate::visit::visit;
-use crate::webhook::{LONG, answered, autoscaler, await_deliveries, deployment, of_webhooks, scaled, send};
+use crate::webhook::{
+    LONG, answered, autoscaler, await_deliveries, deployment, job_event, of_webhooks, scaled, send,
+};
 
 pub(crate) const HOSTILE: Scenario = Scenario {
     check: || {
@@ -113,19 +115,4 @@ fn unwanted(context: &Context) -> Vec<(&'static str, String, u16, &'static str)>
             "no horizontalrunnerautoscaler",
         ),
     ]
-}
-
-/// The least that ARC reads of a job's event, with these fields of the job.
-fn job_event(context: &Context, action: &str, more: &Value) -> Value {
-    let repository = context.tenant().repository();
-    let mut event = json!({
-        "action": action,
-        "workflow_job": { "id": 1, "labels": ["self-hosted", "linux"] },
-        "repository": { "name": repository.name, "owner": { "login": repository.owner, "type": "Organization" } },
-        "enterprise": { "slug": context.tenant().name },
-    });
-    for (field, value) in more.as_object().into_iter().flatten() {
-        event["workflow_job"][field] = value.clone();
-    }
-    event
 }

@@ -1,6 +1,8 @@
-//! Two promises of scaling by webhooks that ARC is known to break: `expectations.toml` says in which versions.
+//! Promises of scaling by webhooks that ARC is known to break: `expectations.toml` says in which versions, or the claim that it is a known weakness.
 //!
 //! Source: ARC's documentation; why they fail, from ARC's source and its issues. What else the checks assert holds in those versions too, and is asserted first.
+
+use std::time::Instant;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
@@ -50,6 +52,23 @@ pub(crate) const RUNAWAY: Scenario = Scenario {
     }
     },
     run: |context| runaway(context).boxed(),
+};
+
+pub(crate) const EFFECTIVE_TIME: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "webhook::effective-time".into(),
+        claim: "known weakness: once a webhook has scaled an autoscaler of minReplicas 2, a runner that did a job of which no webhook told is not \
+                replaced, so that there are fewer than minReplicas, until the next queued job is told"
+            .into(),
+        grounds: "actions/actions-runner-controller issues 1322 and 1881; ARC's source: after a webhook it replaces no ephemeral runner for ten \
+                  minutes"
+            .into(),
+        not_covered: "the end of the ten minutes; static runners".into(),
+        ..of_webhooks(vec![5])
+    }
+    },
+    run: |context| effective_time(context).boxed(),
 };
 
 async fn dangling(context: Context) -> anyhow::Result<()> {
@@ -170,6 +189,116 @@ async fn await_reconciles(context: &Context, count: f64) -> anyhow::Result<()> {
         match reconciles(context).await {
             Ok(seen) if seen >= count => Seen::Yes(()),
             Ok(seen) => Seen::NotYet(seen.to_string()),
+            Err(error) => Seen::NotYet(format!("{error:#}")),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+/// So many looks of ARC at its replica sets that make no runner show that it makes none.
+const LOOKS: f64 = 3.0;
+
+async fn effective_time(context: Context) -> anyhow::Result<()> {
+    let desk = context.desk().await?;
+    let repository = context.tenant().repository();
+    let mut autoscaler = autoscaler(&context, MAX, LONG);
+    autoscaler["spec"]["minReplicas"] = json!(MIN);
+    let scaled = scaled(&context, &deployment(&context)?, &autoscaler, MIN).await?;
+    fleet::await_idle(&context, 2).await?;
+    context
+        .hook(&context.tenant().organization(), ArcServer::GithubWebhook)
+        .await?;
+    context.hand().hold_deliveries().await?;
+
+    // The first job, as it should be: a runner more, and again one fewer.
+    visit(&context, &repository, &desk, &["1"]).await?;
+    let queued = await_deliveries(&context, "queued", 1).await?;
+    send(&context, &queued[0], Signature::Good, 200, "by 1").await?;
+    scaled.desired.reaches(MIN + 1, fleet::DEADLINE).await?;
+    desk.waiting(1, fleet::DEADLINE).await?;
+    await_online(&context, 3).await?;
+    desk.let_go("1");
+    let completed = await_deliveries(&context, "completed", 1).await?;
+    send(&context, &completed[0], Signature::Good, 200, "by -1").await?;
+    scaled.desired.reaches(MIN, fleet::DEADLINE).await?;
+    fleet::await_idle(&context, 2).await?;
+
+    // Jobs of which nobody tells. ARC compares whole seconds, so that the first one's runner may be replaced: it is then newer than the webhook.
+    let began = Instant::now();
+    let mut left = 2;
+    for (count, ticket) in [(2, "2"), (3, "3")] {
+        visit(&context, &repository, &desk, &[ticket]).await?;
+        let visitor = desk.waiting(1, fleet::DEADLINE).await?;
+        desk.let_go(ticket);
+        await_deliveries(&context, "completed", count).await?;
+        await_gone(&context, &visitor[0].runner).await?;
+        await_looks(&context, LOOKS).await?;
+        left = fleet::runner_objects(&context).await?.len();
+        if left < 2 {
+            break;
+        }
+    }
+    expect_equal("runners, of which minReplicas is 2", &1, &left)?;
+
+    visit(&context, &repository, &desk, &["last"]).await?;
+    desk.waiting(1, fleet::DEADLINE).await?;
+    let queued = await_deliveries(&context, "queued", 1).await?;
+    let last = queued.last().context("the last job was queued")?;
+    context.measure("until the next job is told", began.elapsed().as_secs_f64(), "s");
+    send(&context, last, Signature::Good, 200, "by 1").await?;
+    scaled.desired.reaches(MIN + 1, fleet::DEADLINE).await?;
+    await_online(&context, 3).await?;
+    desk.let_all_go();
+    Ok(())
+}
+
+/// Waits until so many runners are online, busy or idle.
+async fn await_online(context: &Context, count: usize) -> anyhow::Result<()> {
+    let scope = context.tenant().enterprise();
+    let awaited = format!("{count} runners online in GHES");
+    eventually(&awaited, fleet::DEADLINE, || async {
+        match context.ghes().runners(&scope).await {
+            Ok(list) if list.iter().filter(|r| r.status == "online").count() == count => Seen::Yes(()),
+            Ok(list) => Seen::NotYet(fleet::described(&list)),
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+/// Waits until there is no Runner of this name.
+async fn await_gone(context: &Context, runner: &str) -> anyhow::Result<()> {
+    let awaited = format!("no Runner {runner}, whose job is done");
+    eventually(&awaited, fleet::DEADLINE, || async {
+        match fleet::runner_objects(context).await {
+            Ok(runners) if !runners.contains(runner) => Seen::Yes(()),
+            Ok(runners) => Seen::NotYet(format!("{runners:?}")),
+            Err(error) => Seen::NotYet(format!("{error:#}")),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+/// Waits until ARC has looked at its replica sets so many times more, by its own metrics.
+async fn await_looks(context: &Context, more: f64) -> anyhow::Result<()> {
+    let looks = || async {
+        let samples = context.arc_metrics(0).await?;
+        let counted = samples.iter().filter(|sample| {
+            let controller = sample.labels.get("controller");
+            sample.name == "controller_runtime_reconcile_total"
+                && controller.is_some_and(|name| name.starts_with("runnerreplicaset"))
+        });
+        anyhow::Ok(counted.map(|sample| sample.value).sum::<f64>())
+    };
+    let before = looks().await?;
+    let awaited = format!("{more} more looks of ARC at its replica sets than {before}");
+    eventually(&awaited, fleet::DEADLINE, || async {
+        match looks().await {
+            Ok(count) if count >= before + more => Seen::Yes(()),
+            Ok(count) => Seen::NotYet(count.to_string()),
             Err(error) => Seen::NotYet(format!("{error:#}")),
         }
     })

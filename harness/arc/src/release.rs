@@ -52,6 +52,8 @@ pub struct Release {
     pub servers: Vec<Server>,
     /// Whether the manager's folder keeps the first certificate when there is another: a seeded defect of the suite's self-proof.
     pub stale_certificate: bool,
+    /// Further values of the chart.
+    pub values: Value,
 }
 
 impl Release {
@@ -67,6 +69,7 @@ impl Release {
             env: BTreeMap::new(),
             servers: Vec::new(),
             stale_certificate: false,
+            values: Value::Null,
         }
     }
 
@@ -141,12 +144,45 @@ pub(crate) fn chart_values(subject: &Subject) -> Value {
         let secret = json!({ "enabled": true, "create": false, "name": release.server(server.kind) });
         values[section] = json!({ "enabled": true, "secret": secret });
     }
+    lay_over(&mut values, &release.values);
     values
+}
+
+/// Values over others, as Helm merges them: maps key by key, anything else whole.
+fn lay_over(values: &mut Value, over: &Value) {
+    match (values, over) {
+        (Value::Object(values), Value::Object(over)) => {
+            for (key, value) in over {
+                lay_over(values.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (_, Value::Null) => {}
+        (value, over) => *value = over.clone(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn further_values_leave_the_others_as_they_are() {
+        let mut values = json!({ "syncPeriod": "1s", "githubWebhookServer": { "enabled": true } });
+
+        lay_over(&mut values, &Value::Null);
+        lay_over(
+            &mut values,
+            &json!({ "githubWebhookServer": { "useRunnerGroupsVisibility": true } }),
+        );
+
+        assert_eq!(
+            values,
+            json!({
+                "syncPeriod": "1s",
+                "githubWebhookServer": { "enabled": true, "useRunnerGroupsVisibility": true },
+            })
+        );
+    }
 
     #[test]
     fn a_replica_listens_at_its_own_ports_and_takes_the_release_s_flags() {

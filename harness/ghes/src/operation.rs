@@ -62,6 +62,28 @@ pub enum Operation {
         /// The run.
         run: RunId,
     },
+    /// Running a run again.
+    #[error("run {run} of {repo} again")]
+    Rerun {
+        /// The repository.
+        repo: Repo,
+        /// The run.
+        run: RunId,
+    },
+    /// Making a runner group.
+    #[error("make the runner group {name} of {scope}")]
+    CreateRunnerGroup {
+        /// Whose.
+        scope: Scope,
+        /// How it is to be called.
+        name: String,
+    },
+    /// Reading a repository.
+    #[error("read the repository {0}")]
+    ReadRepository(
+        /// Which.
+        Repo,
+    ),
     /// Reading a job's log.
     #[error("read the log of job {job} of {repo}")]
     ReadJobLog {
@@ -96,6 +118,7 @@ impl Operation {
                 Scope::Organization(_) => "the scope admin:org, of an organization owner",
                 Scope::Repository { .. } => "the scope repo, of an administrator of the repository",
             },
+            Operation::CreateRunnerGroup { .. } => "the scope admin:org, of an organization owner",
             Operation::CreateHook(Scope::Organization(_)) => {
                 "the scope admin:org_hook, of an organization owner"
             }

@@ -54,6 +54,26 @@ impl Ghes {
         .await
     }
 
+    /// Runs all jobs of a run that has ended again, as its next attempt.
+    ///
+    /// # Errors
+    /// [`GhesError`]: 403 for a run that has not ended.
+    pub async fn rerun(&self, repo: &Repo, run: RunId) -> Result<(), GhesError> {
+        let operation = Operation::Rerun {
+            repo: repo.clone(),
+            run,
+        };
+        let route = format!("/repos/{repo}/actions/runs/{run}/rerun");
+        retry::call(operation, Repeat::Harmful, |_| {
+            let route = route.as_str();
+            async move {
+                let answer = self.crab._post(route, None::<&()>).await?;
+                octocrab::map_github_error(answer).await.map(drop)
+            }
+        })
+        .await
+    }
+
     /// The newest commit of a branch, as 40 hexadecimal digits.
     ///
     /// # Errors

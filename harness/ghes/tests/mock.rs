@@ -220,3 +220,58 @@ async fn a_webhook_is_made_for_an_organization_and_refused_for_an_enterprise() {
     assert!(refused.to_string().contains("404"), "{refused}");
     server.shutdown().await.expect("nothing broke");
 }
+
+#[tokio::test]
+async fn a_run_that_has_ended_runs_again_and_one_that_has_not_does_not() {
+    let (server, hand, ca) = start().await;
+    let repo = Repo {
+        owner: "dogecompany".into(),
+        name: "quickstart".into(),
+    };
+    let ghes = Ghes::connect(target(&hand, Some(ca)))
+        .await
+        .expect("the CA is trusted");
+    let id = ghes
+        .dispatch(&repo, "quickstart.yml", "main", &[])
+        .await
+        .expect("the run shows");
+
+    let early = ghes.rerun(&repo, id).await.expect_err("it is still queued");
+    ghes.cancel(&repo, id)
+        .await
+        .expect("a queued run can be cancelled");
+    ghes.rerun(&repo, id)
+        .await
+        .expect("a cancelled run can run again");
+
+    let run = ghes.run(&repo, id).await.expect("the run is there");
+    assert_eq!(early.status().map(|status| status.as_u16()), Some(403));
+    assert_eq!(run.status, "queued");
+    server.shutdown().await.expect("nothing broke");
+}
+
+#[tokio::test]
+async fn a_runner_group_is_made_for_an_organization_and_refused_for_an_enterprise() {
+    let (server, hand, ca) = start().await;
+    let repo = Repo {
+        owner: "dogecompany".into(),
+        name: "quickstart".into(),
+    };
+    let ghes = Ghes::connect(target(&hand, Some(ca)))
+        .await
+        .expect("the CA is trusted");
+    let (organization, enterprise) = (
+        Scope::Organization("dogecompany".into()),
+        Scope::Enterprise("dogecompany".into()),
+    );
+
+    let made = ghes
+        .create_runner_group(&organization, "chosen", std::slice::from_ref(&repo))
+        .await;
+    let refused = ghes.create_runner_group(&enterprise, "chosen", &[repo]).await;
+
+    assert_eq!(made.expect("an organization has groups"), 2);
+    let refused = refused.expect_err("the mock serves none of an enterprise's own");
+    assert_eq!(refused.status().map(|status| status.as_u16()), Some(404));
+    server.shutdown().await.expect("nothing broke");
+}

@@ -38,11 +38,19 @@ pub enum Defect {
     LostCompleted,
     /// Webhooks are told everything about jobs twice, as two events.
     DoubleDeliveries,
+    /// No webhook is told that a job of a run's second or later attempt is queued.
+    SilentRerun,
+    /// Of all jobs that are queued, the seventh is told to no webhook.
+    LostQueued,
+    /// What webhooks are told is signed with another secret.
+    ForgedDeliveries,
+    /// A runner group shows to every repository, whichever may use it.
+    WideGroups,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 14] = [
+    pub const ALL: [Defect; 18] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -57,6 +65,10 @@ impl Defect {
         Defect::RepeatLeg,
         Defect::LostCompleted,
         Defect::DoubleDeliveries,
+        Defect::SilentRerun,
+        Defect::LostQueued,
+        Defect::ForgedDeliveries,
+        Defect::WideGroups,
     ];
 
     /// The kebab-case name.
@@ -77,6 +89,10 @@ impl Defect {
             Defect::RepeatLeg => "repeat-leg",
             Defect::LostCompleted => "lost-completed",
             Defect::DoubleDeliveries => "double-deliveries",
+            Defect::SilentRerun => "silent-rerun",
+            Defect::LostQueued => "lost-queued",
+            Defect::ForgedDeliveries => "forged-deliveries",
+            Defect::WideGroups => "wide-groups",
         }
     }
 }

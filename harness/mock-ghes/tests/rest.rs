@@ -420,6 +420,44 @@ async fn the_group_default_is_there_at_both_levels() {
 }
 
 #[tokio::test]
+async fn a_group_of_selected_repositories_shows_to_them_alone() {
+    let ghes = start().await;
+    let repository = ghes.get("repos/dogecompany/quickstart").await;
+    let groups = "orgs/dogecompany/actions/runner-groups";
+    let (chosen, nobodys) = (
+        json!({"name": "chosen", "visibility": "selected", "selected_repository_ids": [repository["id"]]}),
+        json!({"name": "nobodys", "visibility": "selected"}),
+    );
+
+    let make = |group: &Value| {
+        let request = ghes.request(Method::POST, &format!("/api/v3/{groups}"));
+        request.bearer_auth(&ghes.pat).json(group).send()
+    };
+
+    let made = json_of(make(&chosen).await.expect("the server answers")).await;
+    let second = make(&nobodys).await;
+    let visible = ghes
+        .get(&format!("{groups}?visible_to_repository=quickstart"))
+        .await;
+    let all = ghes.get(groups).await;
+
+    assert_eq!(
+        (&made["id"], &made["visibility"]),
+        (&json!(2), &json!("selected"))
+    );
+    assert_eq!(second.expect("the server answers").status(), StatusCode::CREATED);
+    let names = |list: &Value| -> Vec<String> {
+        let groups = list["runner_groups"].as_array().expect("a list of groups").iter();
+        groups
+            .map(|group| group["name"].as_str().expect("a name").to_owned())
+            .collect()
+    };
+    assert_eq!(names(&visible), ["Default", "chosen"]);
+    assert_eq!(names(&all), ["Default", "chosen", "nobodys"]);
+    ghes.shutdown().await;
+}
+
+#[tokio::test]
 async fn https_is_served_with_the_given_identity() {
     let identity =
         mock_ghes::TlsIdentity::generate(&["127.0.0.1".into()]).expect("an address is a fine name");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Capability;
 
@@ -118,6 +119,9 @@ pub struct OwnArc {
     /// What the release has besides the manager.
     #[serde(default)]
     pub servers: Vec<ArcServer>,
+    /// Further values of the chart, over those of the common one.
+    #[serde(default)]
+    pub values: Value,
 }
 
 impl Default for OwnArc {
@@ -129,6 +133,7 @@ impl Default for OwnArc {
             version: None,
             clock: WallClock::Real,
             servers: Vec::new(),
+            values: Value::Null,
         }
     }
 }

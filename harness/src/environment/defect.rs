@@ -1,6 +1,7 @@
 //! Seeded defects: each breaks the mock, a manifest, a program or the chart, never a check, and must turn exactly its check red.
 
 mod effects;
+mod rows;
 
 use harness_model::Plan;
 /// A way in which an environment can be made wrong on purpose.
@@ -128,6 +129,44 @@ pub enum Defect {
     MetricGone,
     /// GHES tells webhooks of each step of a job twice.
     DoubleDeliveries,
+    /// The autoscaler's factor 1.1 is 1.09.
+    RoughFactor,
+    /// The autoscaler scales in only below 15 % busy.
+    LowThreshold,
+    /// The autoscaler's delay after a scale-out is five seconds.
+    ShortDelay,
+    /// The autoscaler has an adjustment and no factor besides.
+    FactorLost,
+    /// The autoscaler has lost all metrics but the first.
+    SecondMetricGone,
+    /// The autoscaler's metric names another repository.
+    OtherRepository,
+    /// The autoscaler goes by busy runners in place of queued jobs.
+    WrongMetric,
+    /// The autoscaler's overrides stand in the opposite order.
+    ReversedOverrides,
+    /// The autoscaler's override has lost its untilTime.
+    UntilLost,
+    /// The autoscaler's yearly override recurs every month.
+    MonthlyForYearly,
+    /// The manager that should see clocks change runs in UTC.
+    ShortDayInUtc,
+    /// The autoscaler's override ends when it starts.
+    EmptyOverride,
+    /// The autoscaler has maxReplicas 9 in place of 3.
+    HigherMaximum,
+    /// GHES signs what it tells webhooks with another secret.
+    ForgedDeliveries,
+    /// The second of two autoscalers for the same jobs has no trigger.
+    OneTrigger,
+    /// GHES tells no webhook of the queued job of a run's second attempt.
+    SilentRerun,
+    /// GHES tells no webhook of the seventh queued job.
+    LostQueued,
+    /// GHES shows a runner group to repositories that may not use it.
+    WideGroups,
+    /// The autoscaler wants no runner at least.
+    FloorOfNone,
 }
 
 /// What is said of a defect.
@@ -147,7 +186,7 @@ const fn facts(name: &'static str, turns_red: &'static str, what: &'static str) 
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 61] = [
+    pub const ALL: [Defect; 80] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -209,6 +248,25 @@ impl Defect {
         Defect::UncountedLabel,
         Defect::MetricGone,
         Defect::DoubleDeliveries,
+        Defect::RoughFactor,
+        Defect::LowThreshold,
+        Defect::ShortDelay,
+        Defect::FactorLost,
+        Defect::SecondMetricGone,
+        Defect::OtherRepository,
+        Defect::WrongMetric,
+        Defect::ReversedOverrides,
+        Defect::UntilLost,
+        Defect::MonthlyForYearly,
+        Defect::ShortDayInUtc,
+        Defect::EmptyOverride,
+        Defect::HigherMaximum,
+        Defect::ForgedDeliveries,
+        Defect::OneTrigger,
+        Defect::SilentRerun,
+        Defect::LostQueued,
+        Defect::WideGroups,
+        Defect::FloorOfNone,
     ];
 
     /// As `--defect` takes it.
@@ -535,6 +593,101 @@ impl Defect {
                 "double-deliveries",
                 "actions-metrics::jobs",
                 "GHES tells webhooks of each step of a job twice",
+            ),
+            Defect::RoughFactor => facts(
+                "rough-factor",
+                "scaling::rounding",
+                "the autoscaler's factor 1.1 is 1.09",
+            ),
+            Defect::LowThreshold => facts(
+                "low-threshold",
+                "scaling::residual-busy",
+                "the autoscaler scales in only below 15 % busy",
+            ),
+            Defect::ShortDelay => facts(
+                "short-delay",
+                "scaling::anti-flap",
+                "the autoscaler's delay after a scale-out is five seconds",
+            ),
+            Defect::FactorLost => facts(
+                "factor-lost",
+                "scaling::both-adjustment-and-factor",
+                "the autoscaler has an adjustment and no factor besides",
+            ),
+            Defect::SecondMetricGone => facts(
+                "second-metric-gone",
+                "scaling::several-metrics",
+                "the autoscaler has lost all metrics but the first",
+            ),
+            Defect::OtherRepository => facts(
+                "other-repository",
+                "scaling::repository-names",
+                "the autoscaler's metric names another repository",
+            ),
+            Defect::WrongMetric => facts(
+                "wrong-metric",
+                "metrics::queued-labels",
+                "the autoscaler goes by busy runners in place of queued jobs",
+            ),
+            Defect::ReversedOverrides => facts(
+                "reversed-overrides",
+                "overrides::priority",
+                "the autoscaler's overrides stand in the opposite order",
+            ),
+            Defect::UntilLost => facts(
+                "until-lost",
+                "overrides::until-time",
+                "the autoscaler's override has lost its untilTime",
+            ),
+            Defect::MonthlyForYearly => facts(
+                "monthly-for-yearly",
+                "overrides::monthly-and-yearly",
+                "the autoscaler's yearly override recurs every month",
+            ),
+            Defect::ShortDayInUtc => facts(
+                "short-day-in-utc",
+                "overrides::dst-short-day",
+                "the manager that should see clocks change runs in UTC",
+            ),
+            Defect::EmptyOverride => facts(
+                "empty-override",
+                "overrides::too-long",
+                "the autoscaler's override ends when it starts",
+            ),
+            Defect::HigherMaximum => facts(
+                "higher-maximum",
+                "overrides::max-below-min",
+                "the autoscaler has maxReplicas 9 in place of 3",
+            ),
+            Defect::ForgedDeliveries => facts(
+                "forged-deliveries",
+                "webhook::conclusions",
+                "GHES signs what it tells webhooks with another secret",
+            ),
+            Defect::OneTrigger => facts(
+                "one-trigger",
+                "webhook::ambiguous",
+                "the second of two autoscalers for the same jobs has no trigger",
+            ),
+            Defect::SilentRerun => facts(
+                "silent-rerun",
+                "webhook::rerun",
+                "GHES tells no webhook of the queued job of a run's second attempt",
+            ),
+            Defect::LostQueued => facts(
+                "lost-queued",
+                "webhook::burst",
+                "GHES tells no webhook of the seventh queued job",
+            ),
+            Defect::WideGroups => facts(
+                "wide-groups",
+                "webhook::groups",
+                "GHES shows a runner group to repositories that may not use it",
+            ),
+            Defect::FloorOfNone => facts(
+                "floor-of-none",
+                "webhook::effective-time",
+                "the autoscaler has minReplicas 0 in place of 2",
             ),
         }
     }

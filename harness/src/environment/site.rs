@@ -176,6 +176,7 @@ impl Site {
             flags: claim.flags.clone(),
             env: claim.env.clone(),
             stale_certificate: false,
+            values: claim.values.clone(),
         }
     }
 }

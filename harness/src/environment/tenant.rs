@@ -1,5 +1,5 @@
 //! Each scenario has an enterprise, an organization and a repository of its own, so that no runner takes another scenario's job. Checks of
-//! the group `registration`, which try how far a scope reaches, have neighbours as well.
+//! the group `registration`, which try how far a scope reaches, and the one of runner groups have neighbours as well.
 
 use harness_ghes::{Repo, Scope};
 use indexmap::IndexMap;
@@ -113,7 +113,7 @@ pub(crate) fn world(checks: &[String]) -> World {
             login: tenant.name.clone(),
             enterprise: enterprise.clone(),
         });
-        if check.starts_with("registration::") {
+        if check.starts_with("registration::") || check == "webhook::groups" {
             world.organizations.push(Organization {
                 login: tenant.sister(),
                 enterprise,

@@ -113,7 +113,8 @@ impl World {
             let path = clock.path().to_string();
             release.env.insert(CLOCK_VARIABLE.to_owned(), path);
         }
-        if defects.contains(&Defect::ZoneLost) || defects.contains(&Defect::CasesInUtc) {
+        let in_utc = [Defect::ZoneLost, Defect::CasesInUtc, Defect::ShortDayInUtc];
+        if in_utc.iter().any(|defect| defects.contains(defect)) {
             release.env.remove("TZ");
         }
         release.stale_certificate = defects.contains(&Defect::StaleCertificate);

@@ -15,7 +15,7 @@ pub(super) const POOL: usize = 60;
 pub(super) const LABELS: [&str; 2] = ["linux", "gpu"];
 
 /// The repositories whose workflow runs can count; a target of repository scope belongs to the first.
-pub(super) const REPOSITORIES: [&str; 2] = ["one", "two"];
+pub(crate) const REPOSITORIES: [&str; 2] = ["one", "two"];
 
 /// A case. As YAML it is what a person needs to play it again by hand.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,7 +46,7 @@ pub(super) struct Flavour {
 /// Where its runners are registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Level {
+pub(crate) enum Level {
     Enterprise,
     Organization,
     Repository,
@@ -83,11 +83,11 @@ impl Flavour {
 
 /// A pod whose unregistration GHES refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     /// Whether its Runner is still there.
-    pub(super) runner: bool,
+    pub(crate) runner: bool,
     /// Whether GHES lists it, and as busy.
-    pub(super) listed: Option<bool>,
+    pub(crate) listed: Option<bool>,
 }
 
 /// From this time on, until the next.
@@ -106,33 +106,33 @@ pub(super) struct Moment {
 
 /// What GHES says of a target.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(super) struct Load {
+pub(crate) struct Load {
     /// Of the target's runners, so many are listed as busy,
-    pub(super) busy: usize,
+    pub(crate) busy: usize,
     /// so many as idle, and the rest is not listed.
-    pub(super) idle: usize,
+    pub(crate) idle: usize,
     /// Busy runners of somebody else.
-    pub(super) strangers: usize,
+    pub(crate) strangers: usize,
     /// Workflow runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) runs: Vec<WorkflowRun>,
+    pub(crate) runs: Vec<WorkflowRun>,
 }
 
 /// A workflow run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct WorkflowRun {
-    pub(super) repository: &'static str,
-    pub(super) id: i64,
-    pub(super) status: &'static str,
+pub(crate) struct WorkflowRun {
+    pub(crate) repository: &'static str,
+    pub(crate) id: i64,
+    pub(crate) status: &'static str,
     /// Absent: GHES answers 404.
-    pub(super) jobs: Option<Vec<WorkflowJob>>,
+    pub(crate) jobs: Option<Vec<WorkflowJob>>,
 }
 
 /// A job of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct WorkflowJob {
-    pub(super) status: &'static str,
-    pub(super) labels: Vec<&'static str>,
+pub(crate) struct WorkflowJob {
+    pub(crate) status: &'static str,
+    pub(crate) labels: Vec<&'static str>,
 }
 
 /// The name of a runner of the pool.
@@ -223,10 +223,10 @@ impl Case {
 }
 
 /// The metric of workflow runs.
-pub(super) const RUNS: &str = "TotalNumberOfQueuedAndInProgressWorkflowRuns";
+pub(crate) const RUNS: &str = "TotalNumberOfQueuedAndInProgressWorkflowRuns";
 
 /// The metric of busy runners.
-pub(super) const PERCENTAGE: &str = "PercentageRunnersBusy";
+pub(crate) const PERCENTAGE: &str = "PercentageRunnersBusy";
 
 impl WorkflowRun {
     fn to_model(&self) -> Run {

@@ -42,6 +42,58 @@ pub(super) struct Disagreement {
     pub(super) oracle: String,
     /// What ARC did.
     pub(super) arc: String,
+    /// In a few words, the oracle's and ARC's; empty if these would be the same.
+    pub(super) brief: Option<[String; 2]>,
+}
+
+/// What of a reconcile a user sees, and until when the delay holds it.
+#[derive(Debug, PartialEq, Eq)]
+struct Brief {
+    number: String,
+    schedule: Option<String>,
+    held_until: Option<Timestamp>,
+}
+
+impl Brief {
+    fn of(result: &Result<Outcome, ReconcileError>) -> Brief {
+        match result {
+            Err(error) => Brief::refused(&words(error).join(" ")),
+            Ok(outcome) => Brief {
+                number: outcome.desired.to_string(),
+                schedule: outcome.status.scheduled_overrides_summary.clone(),
+                held_until: outcome.reason.held_until,
+            },
+        }
+    }
+
+    fn refused(words: &str) -> Brief {
+        Brief {
+            number: format!("none, refused: {words}"),
+            schedule: None,
+            held_until: None,
+        }
+    }
+
+    /// Both, with what they differ in.
+    fn told(&self, other: &Brief) -> Option<[String; 2]> {
+        let told = |brief: &Brief| {
+            let mut parts = vec![brief.number.clone()];
+            if self.schedule != other.schedule {
+                parts.push(format!(
+                    "SCHEDULE {}",
+                    brief.schedule.as_deref().unwrap_or("none")
+                ));
+            }
+            if self.held_until != other.held_until {
+                parts.push(brief.held_until.map_or_else(
+                    || "held by no delay".to_owned(),
+                    |until| format!("held until {until}"),
+                ));
+            }
+            parts.join(", ")
+        };
+        (self != other).then(|| [told(self), told(other)])
+    }
 }
 
 /// What came of a reconcile.
@@ -167,7 +219,14 @@ impl Judge {
         }
         let likely = possibilities.first();
         let oracle = likely.map_or_else(|| "no inputs fit".to_owned(), |likely| self.told(likely));
-        self.differs(oracle, reconcile, written)
+        let brief = likely.and_then(|likely| Brief::of(&likely.result).told(&self.brief(reconcile, written)));
+        match self.differs(oracle, reconcile, written) {
+            Judged::Differs(mut disagreement) => {
+                disagreement.brief = brief;
+                Judged::Differs(disagreement)
+            }
+            other => other,
+        }
     }
 
     /// The disagreement of a case that has not come to rest in time, although every reconcile was as it should be.
@@ -182,6 +241,7 @@ impl Judge {
             reconcile: self.reconciles,
             oracle,
             arc: format!("{} reconciles; wrote {}", self.reconciles, written.told()),
+            brief: None,
         }
     }
 
@@ -316,6 +376,25 @@ impl Judge {
         }
     }
 
+    /// What ARC made of this reconcile.
+    fn brief(&self, reconcile: &Reconcile, written: &Written) -> Brief {
+        match &reconcile.end {
+            End::Failed { error, .. } => Brief::refused(error),
+            End::Calculated {
+                desired, held_until, ..
+            } => Brief {
+                number: desired.to_string(),
+                schedule: written
+                    .statuses
+                    .front()
+                    .unwrap_or(&self.status)
+                    .scheduled_overrides_summary
+                    .clone(),
+                held_until: *held_until,
+            },
+        }
+    }
+
     fn differs(&self, oracle: String, reconcile: &Reconcile, written: &Written) -> Judged {
         Judged::Differs(Box::new(Disagreement {
             moment: self.moment,
@@ -329,6 +408,7 @@ impl Judge {
                 reconcile.runs,
                 written.told()
             ),
+            brief: None,
         }))
     }
 }

@@ -13,7 +13,7 @@ pub(super) const LABEL: &str = "differential";
 /// The finalizer that ARC would add.
 const FINALIZER: &str = "runner.actions.summerwind.dev";
 
-/// The flavour of a target.
+/// The flavour of a target for random cases.
 pub(super) fn flavour(target: usize) -> Flavour {
     Flavour::ALL[target % Flavour::ALL.len()]
 }
@@ -29,11 +29,10 @@ pub(super) fn company(target: usize) -> String {
 }
 
 /// A target without runners of its own.
-pub(super) fn target(index: usize) -> Value {
-    let Flavour { ephemeral, .. } = flavour(index);
+pub(super) fn target(index: usize, flavour: Flavour) -> Value {
     let name = target_name(index);
-    let mut spec = json!({ "labels": LABELS, "ephemeral": ephemeral });
-    match flavour(index).scope(&company(index)) {
+    let mut spec = json!({ "labels": LABELS, "ephemeral": flavour.ephemeral });
+    match flavour.scope(&company(index)) {
         Scope::Enterprise(slug) => spec["enterprise"] = json!(slug),
         Scope::Organization(login) => spec["organization"] = json!(login),
         Scope::Repository { owner, name } => spec["repository"] = json!(format!("{owner}/{name}")),

@@ -23,16 +23,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::answers;
 use super::arc_log::Reconcile;
-use super::case::{Case, POOL, pool_runner};
+use super::case::{Case, Flavour, POOL, pool_runner};
 use super::eyes::{Inbox, Log, version, watch};
 use super::generate::RESTLESS;
 use super::judge::{Disagreement, Judge, Judged, Target, Written};
-use super::manifests::{
-    LABEL, autoscaler, changes, company, flavour, refused_pod, runner, target, target_name,
-};
-
-/// So many cases are played side by side.
-pub(super) const TARGETS: usize = 30;
+use super::manifests::{LABEL, autoscaler, changes, company, refused_pod, runner, target, target_name};
 
 /// Requests at a time.
 const AT_A_TIME: usize = 8;
@@ -56,6 +51,8 @@ const TEMPLATE_HASH: &str = "runner-template-hash";
 pub(super) struct Stage<'a> {
     context: &'a Context,
     controller: Controller,
+    /// What each target is.
+    flavours: Vec<Flavour>,
     log: Log,
     inbox: Inbox,
     /// The replicas of each target when its last case was over.
@@ -67,11 +64,24 @@ pub(super) struct Stage<'a> {
 /// A case that was played.
 pub(super) struct Played {
     pub(super) case: Case,
+    /// Its autoscaler's name.
+    pub(super) autoscaler: String,
+    /// How it came to rest at each moment.
+    pub(super) rests: Vec<Rest>,
     pub(super) reconciles: usize,
     pub(super) stale: usize,
     /// What its last reconcile came to.
     pub(super) last: Option<Result<Outcome, ReconcileError>>,
     pub(super) disagreement: Option<Disagreement>,
+}
+
+/// How a case came to rest.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rest {
+    /// The status's number.
+    pub(super) desired: Option<i64>,
+    /// Why the last reconcile gave no number, if it did not.
+    pub(super) error: Option<ReconcileError>,
 }
 
 /// A case while it is played.
@@ -88,12 +98,17 @@ struct Playing {
     /// Whether its autoscaler exists.
     begun: bool,
     compared: usize,
+    rests: Vec<Rest>,
     disagreement: Option<Disagreement>,
 }
 
 impl<'a> Stage<'a> {
-    /// Makes targets and pool.
-    pub(super) async fn set(context: &'a Context, controller: Controller) -> anyhow::Result<Stage<'a>> {
+    /// Makes a target of each of these flavours, and the pool. As many cases can be played side by side.
+    pub(super) async fn set(
+        context: &'a Context,
+        controller: Controller,
+        flavours: Vec<Flavour>,
+    ) -> anyhow::Result<Stage<'a>> {
         let managers = context.managers();
         let manager = managers.first().context("the scenario has an ARC of its own")?;
         let inbox = Inbox::default();
@@ -110,15 +125,15 @@ impl<'a> Stage<'a> {
             log: Log::of(manager.log().as_std_path())?,
             _watches: watches.collect(),
             inbox,
-            before: vec![None; TARGETS],
+            before: vec![None; flavours.len()],
+            flavours,
             played: 0,
         };
         let pool = (0..POOL).map(|index| runner(&pool_runner(index), "pool"));
         stage.create(&resources::runner(), pool.collect()).await?;
-        let targets = (0..TARGETS).map(target);
-        stage
-            .create(&resources::runner_deployment(), targets.collect())
-            .await?;
+        let targets = stage.flavours.iter().enumerate();
+        let targets = targets.map(|(index, flavour)| target(index, *flavour)).collect();
+        stage.create(&resources::runner_deployment(), targets).await?;
         stage.freeze().await?;
         Ok(stage)
     }
@@ -142,7 +157,7 @@ impl<'a> Stage<'a> {
         let sets = self.context.objects(&resources::runner_replica_set());
         let names = eventually("a replica set of each target", REST_WITHIN, || async {
             match sets.list(&ListParams::default()).await {
-                Ok(list) if list.items.len() == TARGETS => Seen::Yes(
+                Ok(list) if list.items.len() == self.flavours.len() => Seen::Yes(
                     list.items
                         .iter()
                         .map(kube::ResourceExt::name_any)
@@ -164,10 +179,12 @@ impl<'a> Stage<'a> {
 
     /// Plays these cases side by side: at most one for each target, which must be of the case's flavour.
     pub(super) async fn play(&mut self, cases: Vec<Case>) -> anyhow::Result<Vec<Played>> {
-        let mut free: Vec<usize> = (0..TARGETS).rev().collect();
+        let mut free: Vec<usize> = (0..self.flavours.len()).rev().collect();
         let mut playing = Vec::new();
         for case in cases {
-            let fits = free.iter().rposition(|target| flavour(*target) == case.flavour);
+            let fits = free
+                .iter()
+                .rposition(|target| self.flavours[*target] == case.flavour);
             let target = free.remove(fits.context("there is a free target for each case")?);
             playing.push(self.prepare(target, case).await?);
         }
@@ -221,6 +238,7 @@ impl<'a> Stage<'a> {
             own_until,
             begun: false,
             compared: 0,
+            rests: Vec::new(),
             disagreement: None,
         })
     }
@@ -275,6 +293,10 @@ impl<'a> Stage<'a> {
         for p in playing.iter_mut().filter(|p| p.is_restless() || !p.is_done()) {
             p.disagreement = Some(p.judge.unfinished(&p.written));
         }
+        let now_at_rest = |p: &&mut Playing| p.times().contains(&at);
+        for p in playing.iter_mut().filter(now_at_rest) {
+            p.rests.push(p.rest());
+        }
         Ok(())
     }
 
@@ -282,7 +304,7 @@ impl<'a> Stage<'a> {
     pub(super) async fn crash(&mut self, case: Case, words: &str) -> anyhow::Result<()> {
         let managers = self.context.managers();
         let manager = managers.first().context("the scenario has an ARC of its own")?;
-        let free = (0..TARGETS).find(|target| flavour(*target) == case.flavour);
+        let free = self.flavours.iter().position(|flavour| *flavour == case.flavour);
         let mut playing = self
             .prepare(free.context("there is a target for it")?, case)
             .await?;
@@ -449,9 +471,18 @@ impl Playing {
             || self.reconciles.is_empty() && self.judge.rests(&self.written)
     }
 
+    fn rest(&self) -> Rest {
+        Rest {
+            desired: self.status.desired_replicas,
+            error: self.judge.last.clone().and_then(Result::err),
+        }
+    }
+
     fn over(self) -> Played {
         Played {
             case: self.judge.case().clone(),
+            autoscaler: self.autoscaler,
+            rests: self.rests,
             reconciles: self.compared,
             stale: self.judge.stale,
             last: self.judge.last,

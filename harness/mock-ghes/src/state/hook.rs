@@ -236,6 +236,9 @@ pub(super) fn announce(state: &mut State, now: Timestamp) {
             if action == "completed" && state.defects.contains(&Defect::LostCompleted) {
                 continue;
             }
+            if action == "queued" && is_lost(state, id) {
+                continue;
+            }
             tell(state, id, action, now);
             if state.defects.contains(&Defect::DoubleDeliveries) {
                 tell(state, id, action, now);
@@ -245,6 +248,14 @@ pub(super) fn announce(state: &mut State, now: Timestamp) {
             job.told = Told::reached(job);
         }
     }
+}
+
+/// Whether a seeded defect keeps it quiet that this job is queued.
+fn is_lost(state: &State, job: u64) -> bool {
+    let again = state.jobs.get(&job).is_some_and(|job| job.attempt > 1);
+    let seventh = state.jobs.keys().nth(6) == Some(&job);
+    again && state.defects.contains(&Defect::SilentRerun)
+        || seventh && state.defects.contains(&Defect::LostQueued)
 }
 
 fn tell(state: &mut State, job: u64, action: &'static str, now: Timestamp) {

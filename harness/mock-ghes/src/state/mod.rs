@@ -3,6 +3,7 @@
 //! Handlers send a typed [`Message`] and get its typed reply; no lock is held anywhere. Nothing here does input or
 //! output: what must be read from git is read before, what goes over the wire is written after.
 
+mod group;
 mod hook;
 mod housekeeping;
 mod job;
@@ -16,6 +17,7 @@ mod tests;
 mod timeline;
 mod token;
 
+pub(crate) use group::{AddGroup, DEFAULT_GROUP_ID, Group, GroupsOf, Visibility};
 pub use hook::Signature;
 pub(crate) use hook::{
     AddHook, Delivered, Deliveries, HoldDeliveries, Hook, HookEvent, HookSettings, HooksOf, PingHook, Post,
@@ -121,6 +123,7 @@ pub(crate) struct State {
     runs: BTreeMap<u64, run::Run>,
     jobs: BTreeMap<u64, job::Job>,
     hooks: hook::Hooks,
+    groups: Vec<Group>,
     defects: BTreeSet<Defect>,
     labels: IndexMap<String, u64>,
     ids: Ids,
@@ -136,6 +139,8 @@ struct Ids {
     job: u64,
     request: u64,
     message: u64,
+    /// How many groups there are besides `Default`.
+    group: u64,
 }
 
 fn next(id: &mut u64) -> u64 {
@@ -157,6 +162,7 @@ impl State {
             runs: BTreeMap::new(),
             jobs: BTreeMap::new(),
             hooks: hook::Hooks::default(),
+            groups: Vec::new(),
             defects: BTreeSet::new(),
             labels: IndexMap::new(),
             ids: Ids::default(),
@@ -204,7 +210,10 @@ pub(crate) fn start(
                 queue::assign(&mut state, now);
                 state.changed = false;
                 hook::announce(&mut state, now);
-                for post in state.hooks.take_outbox() {
+                for mut post in state.hooks.take_outbox() {
+                    if state.defects.contains(&Defect::ForgedDeliveries) {
+                        post.signature = Signature::Bad;
+                    }
                     // Nobody delivers any more only when the server goes down.
                     let _gone = posts.send(post);
                 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use mock_ghes::{FaultKind, FaultRule};
 use serde_json::{Value, json};
 
-use super::Defect;
+use super::{Defect, rows};
 use crate::environment::Tenant;
 
 impl Defect {
@@ -23,6 +23,10 @@ impl Defect {
             Defect::RepeatLeg => Some(mock_ghes::Defect::RepeatLeg),
             Defect::LostCompleted => Some(mock_ghes::Defect::LostCompleted),
             Defect::DoubleDeliveries => Some(mock_ghes::Defect::DoubleDeliveries),
+            Defect::SilentRerun => Some(mock_ghes::Defect::SilentRerun),
+            Defect::LostQueued => Some(mock_ghes::Defect::LostQueued),
+            Defect::ForgedDeliveries => Some(mock_ghes::Defect::ForgedDeliveries),
+            Defect::WideGroups => Some(mock_ghes::Defect::WideGroups),
             _ => None,
         }
     }
@@ -136,6 +140,12 @@ impl Defect {
                     *threshold = json!("0.5");
                 }
             }
+            Defect::OneTrigger if manifest["metadata"]["name"] == "second" => {
+                if let Some(spec) = manifest["spec"].as_object_mut() {
+                    spec.remove("scaleUpTriggers");
+                }
+            }
+            _ if kind == "HorizontalRunnerAutoscaler" => rows::in_autoscaler(self, &mut manifest["spec"]),
             _ => {}
         }
     }

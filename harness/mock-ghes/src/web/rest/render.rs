@@ -50,6 +50,11 @@ pub(super) fn repository(base: &str, repository: &Repository) -> Value {
     object
 }
 
+/// A repository's number.
+pub(super) fn repository_id(name: &RepositoryName) -> u64 {
+    stable_id(&format!("repository/{}", name.to_string().to_lowercase()))
+}
+
 /// A repository inside another object.
 pub(super) fn short_repository(base: &str, repository: &Repository) -> Value {
     let name = &repository.name;
@@ -58,7 +63,7 @@ pub(super) fn short_repository(base: &str, repository: &Repository) -> Value {
     } else {
         "User"
     };
-    let id = stable_id(&format!("repository/{}", name.to_string().to_lowercase()));
+    let id = repository_id(name);
     json!({
         "id": id,
         "node_id": node_id("Repository", id),

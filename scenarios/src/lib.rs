@@ -4,9 +4,13 @@
 
 mod actions_metrics;
 mod admission;
+mod auth;
+mod auth_time;
+mod credentials;
 mod ephemeral;
 mod failover;
 mod fleet;
+mod github_client;
 mod metrics;
 mod node_lost;
 mod oracle;
@@ -17,6 +21,7 @@ mod pods;
 mod queued_jobs;
 mod quickstart;
 mod registration;
+mod registration_tokens;
 mod rollout;
 mod scaling;
 mod table;
@@ -43,6 +48,13 @@ pub static CATALOGUE: &[Scenario] = &[
     registration::ENTERPRISE,
     registration::ORGANIZATION,
     registration::REPOSITORY,
+    registration_tokens::REUSE,
+    registration_tokens::NEAR_EXPIRY,
+    auth::PER_OBJECT,
+    auth::MISSING_SCOPE,
+    auth_time::TOKEN_REVOKED,
+    auth_time::GITHUB_APP,
+    github_client::BASE_URL,
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
     overrides::WEEKEND,
@@ -52,6 +64,9 @@ pub static CATALOGUE: &[Scenario] = &[
     oracle::DIFFERENTIAL_IN_NEW_YORK,
     metrics::PERCENTAGE_RUNNERS_BUSY,
     queued_jobs::QUEUED_JOBS,
+    github_client::PAGING,
+    github_client::LIST_CACHE,
+    github_client::RATE_LIMIT,
     webhook::SCALE_UP_AND_DOWN,
     webhook::EXPIRY,
     webhook_hostile::HOSTILE,

@@ -74,7 +74,7 @@ async fn controller(context: Context) -> anyhow::Result<()> {
 }
 
 /// The message of the event, once a Runner has it.
-async fn await_event(context: &Context) -> anyhow::Result<String> {
+pub(crate) async fn await_event(context: &Context) -> anyhow::Result<String> {
     let message = eventually(
         &format!("an event Warning {EVENT} on a Runner"),
         fleet::DEADLINE,

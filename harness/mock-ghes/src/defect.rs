@@ -38,11 +38,23 @@ pub enum Defect {
     LostCompleted,
     /// Webhooks are told everything about jobs twice, as two events.
     DoubleDeliveries,
+    /// Registration tokens live for 25 minutes.
+    ShortTokens,
+    /// Registration tokens live for a day.
+    LongTokens,
+    /// Lists have no `Link` header, so that only their first page is found.
+    NoLinks,
+    /// No answer may be kept by its client, however cacheable answers are to be.
+    NoCaching,
+    /// No answer tells of the rate limit.
+    SilentLimit,
+    /// Tokens that are revoked stay in force.
+    UnrevokedTokens,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 14] = [
+    pub const ALL: [Defect; 20] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -57,6 +69,12 @@ impl Defect {
         Defect::RepeatLeg,
         Defect::LostCompleted,
         Defect::DoubleDeliveries,
+        Defect::ShortTokens,
+        Defect::LongTokens,
+        Defect::NoLinks,
+        Defect::NoCaching,
+        Defect::SilentLimit,
+        Defect::UnrevokedTokens,
     ];
 
     /// The kebab-case name.
@@ -77,6 +95,12 @@ impl Defect {
             Defect::RepeatLeg => "repeat-leg",
             Defect::LostCompleted => "lost-completed",
             Defect::DoubleDeliveries => "double-deliveries",
+            Defect::ShortTokens => "short-tokens",
+            Defect::LongTokens => "long-tokens",
+            Defect::NoLinks => "no-links",
+            Defect::NoCaching => "no-caching",
+            Defect::SilentLimit => "silent-limit",
+            Defect::UnrevokedTokens => "unrevoked-tokens",
         }
     }
 }

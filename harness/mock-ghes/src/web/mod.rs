@@ -8,6 +8,7 @@ mod git;
 mod rest;
 mod service;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -47,7 +48,7 @@ pub(crate) struct Inner {
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
     /// Seconds in the `Cache-Control` of REST answers.
-    pub(crate) list_max_age: u64,
+    pub(crate) list_max_age: AtomicU64,
     pub(crate) admin_token: SecretString,
     /// Signs log addresses.
     pub(crate) log_key: aws_lc_rs::hmac::Key,

@@ -23,6 +23,12 @@ impl Defect {
             Defect::RepeatLeg => Some(mock_ghes::Defect::RepeatLeg),
             Defect::LostCompleted => Some(mock_ghes::Defect::LostCompleted),
             Defect::DoubleDeliveries => Some(mock_ghes::Defect::DoubleDeliveries),
+            Defect::ShortTokens => Some(mock_ghes::Defect::ShortTokens),
+            Defect::LongTokens => Some(mock_ghes::Defect::LongTokens),
+            Defect::NoLinks => Some(mock_ghes::Defect::NoLinks),
+            Defect::NoCaching => Some(mock_ghes::Defect::NoCaching),
+            Defect::SilentLimit => Some(mock_ghes::Defect::SilentLimit),
+            Defect::UnrevokedTokens => Some(mock_ghes::Defect::UnrevokedTokens),
             _ => None,
         }
     }
@@ -103,6 +109,20 @@ impl Defect {
             }
             Defect::LongReservation if kind == "HorizontalRunnerAutoscaler" => {
                 manifest["spec"]["scaleUpTriggers"][0]["duration"] = json!("30m");
+            }
+            Defect::LostCredentials if manifest.pointer("/spec/template/spec/repository").is_some() => {
+                without_credentials(manifest);
+            }
+            Defect::BroadToken if manifest.pointer("/spec/template/spec/enterprise").is_some() => {
+                without_credentials(manifest);
+            }
+            Defect::PlainHttp if kind == "Secret" && manifest["metadata"]["name"] == "spelling-1" => {
+                let url = manifest["stringData"]["github_enterprise_url"].as_str();
+                let url = url.unwrap_or_default().replacen("https:", "http:", 1);
+                manifest["stringData"]["github_enterprise_url"] = json!(url);
+            }
+            Defect::OtherInstallation if kind == "Secret" => {
+                manifest["stringData"]["github_app_installation_id"] = json!("71");
             }
             Defect::EagerAutoscaler if kind == "HorizontalRunnerAutoscaler" => {
                 if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {
@@ -187,5 +207,13 @@ impl Defect {
             _ => {}
         }
         Vec::new()
+    }
+}
+
+/// The RunnerDeployment names no Secret, so that ARC takes its own token.
+fn without_credentials(deployment: &mut Value) {
+    let spec = deployment.pointer_mut("/spec/template/spec");
+    if let Some(spec) = spec.and_then(Value::as_object_mut) {
+        spec.remove("githubAPICredentialsFrom");
     }
 }

@@ -15,6 +15,7 @@ mod metrics;
 mod node_lost;
 mod oracle;
 mod outage;
+mod outage_flapping;
 mod overrides;
 mod overrides_year;
 mod pods;
@@ -75,7 +76,10 @@ pub static CATALOGUE: &[Scenario] = &[
     actions_metrics::JOBS,
     outage::CONTROLLER,
     outage::RUNNER,
+    outage_flapping::FLAPPING,
     trust::CONTROLLER,
+    trust::EXPIRED,
+    trust::OTHER_HOST,
     failover::LEADER,
     upgrade::DEFINITIONS_FIRST,
     pods::IDLE_DELETED,

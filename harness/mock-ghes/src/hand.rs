@@ -16,7 +16,7 @@ use crate::state::{
 use crate::view::{DeliveryView, JobView, RunView, RunnerView};
 use crate::web::App;
 use crate::wire::AgentKey;
-use crate::{Defect, FaultRule, Scope};
+use crate::{Defect, FaultRule, Scope, TlsError, TlsIdentity};
 
 /// A hand on a running server. Clones hold the same server.
 #[derive(Clone)]
@@ -173,6 +173,17 @@ impl Hand {
             }
             revision.changed().await.map_err(|_| Stopped)?;
         }
+    }
+
+    /// Shows this certificate to who connects from now on; connections that stand go on. Nothing changes for a server without TLS.
+    ///
+    /// # Errors
+    /// [`TlsError`]
+    pub fn show_certificate(&self, identity: &TlsIdentity) -> Result<(), TlsError> {
+        if let Some(shown) = &self.app.tls {
+            shown.reload_from_config(identity.server_config()?.get_inner());
+        }
+        Ok(())
     }
 
     /// Lets requests go wrong from now on.

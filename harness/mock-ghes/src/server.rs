@@ -267,6 +267,7 @@ impl Builder {
                 clock: self.clock,
                 secret,
                 scheme,
+                tls: tls.clone(),
                 list_max_age: AtomicU64::new(self.list_max_age),
                 admin_token,
                 log_key,

@@ -114,6 +114,12 @@ pub enum Defect {
     NoCaching,
     /// GHES tells nobody how many requests are left.
     SilentLimit,
+    /// Refusals of GHES do not end.
+    StuckFlapping,
+    /// The certificate of GHES that should be expired is not.
+    NeverExpired,
+    /// The certificate of GHES that should be for another host is for the right one.
+    RightHost,
 }
 
 /// What is said of a defect.
@@ -133,7 +139,7 @@ const fn facts(name: &'static str, turns_red: &'static str, what: &'static str) 
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 54] = [
+    pub const ALL: [Defect; 57] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -188,6 +194,9 @@ impl Defect {
         Defect::NoLinks,
         Defect::NoCaching,
         Defect::SilentLimit,
+        Defect::StuckFlapping,
+        Defect::NeverExpired,
+        Defect::RightHost,
     ];
 
     /// As `--defect` takes it.
@@ -479,6 +488,21 @@ impl Defect {
                 "silent-limit",
                 "github::rate-limit",
                 "GHES tells nobody how many requests are left",
+            ),
+            Defect::StuckFlapping => facts(
+                "stuck-flapping",
+                "outage::flapping",
+                "refusals of GHES do not end",
+            ),
+            Defect::NeverExpired => facts(
+                "never-expired",
+                "trust::expired",
+                "the certificate of GHES that should be expired is not",
+            ),
+            Defect::RightHost => facts(
+                "right-host",
+                "trust::other-host",
+                "the certificate of GHES that should be for another host is for the right one",
             ),
         }
     }

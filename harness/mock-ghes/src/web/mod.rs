@@ -16,6 +16,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use axum_server::tls_rustls::RustlsConfig;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) secret: TokenSecret,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
+    /// What it shows over HTTPS.
+    pub(crate) tls: Option<RustlsConfig>,
     /// Seconds in the `Cache-Control` of REST answers.
     pub(crate) list_max_age: AtomicU64,
     pub(crate) admin_token: SecretString,

@@ -15,7 +15,9 @@ impl Defect {
             Defect::KeepEphemeral => Some(mock_ghes::Defect::KeepEphemeral),
             Defect::DropOutputs => Some(mock_ghes::Defect::DropOutputs),
             Defect::StaleCheckout => Some(mock_ghes::Defect::StaleCheckout),
-            Defect::StuckOutage | Defect::StuckRunnerOutage => Some(mock_ghes::Defect::StuckOutage),
+            Defect::StuckOutage | Defect::StuckRunnerOutage | Defect::StuckFlapping => {
+                Some(mock_ghes::Defect::StuckOutage)
+            }
             Defect::ThirdIdle => Some(mock_ghes::Defect::ThirdIdle),
             Defect::WideRepository => Some(mock_ghes::Defect::WideRepository),
             Defect::WideOrganization => Some(mock_ghes::Defect::WideOrganization),

@@ -169,8 +169,13 @@ async fn nothing_done(context: &Context) -> anyhow::Result<()> {
 
 /// The message of the event, once a Runner has it.
 pub(crate) async fn await_event(context: &Context) -> anyhow::Result<String> {
+    await_event_of(context, "").await
+}
+
+/// The message of the event, once a Runner has it whose name begins so.
+pub(crate) async fn await_event_of(context: &Context, prefix: &str) -> anyhow::Result<String> {
     let message = eventually(
-        &format!("an event Warning {EVENT} on a Runner"),
+        &format!("an event Warning {EVENT} on a Runner {prefix}"),
         fleet::DEADLINE,
         || async {
             let runners = match fleet::runner_objects(context).await {
@@ -178,8 +183,8 @@ pub(crate) async fn await_event(context: &Context) -> anyhow::Result<String> {
                 Err(error) => return Seen::NotYet(format!("{error:#}")),
             };
             let mut seen = Vec::new();
-            for runner in runners {
-                match context.events_on("Runner", &runner).await {
+            for runner in runners.iter().filter(|name| name.starts_with(prefix)) {
+                match context.events_on("Runner", runner).await {
                     Ok(events) => seen.extend(events),
                     Err(error) => return Seen::NotYet(format!("{error:#}")),
                 }

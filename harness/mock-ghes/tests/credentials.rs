@@ -130,6 +130,27 @@ async fn how_long_a_list_may_be_kept_can_be_changed() {
 }
 
 #[tokio::test]
+async fn rest_answers_in_gzip_whoever_takes_it() {
+    let ghes = start().await;
+    let get = async |encodings: &str| {
+        let request = ghes.request(Method::GET, "/api/v3/meta");
+        let sent = request.header("Accept-Encoding", encodings).send().await;
+        sent.expect("the server answers")
+    };
+
+    let zipped = get("br, gzip").await;
+    let plain = get("identity").await;
+
+    assert_eq!(header(&zipped, "content-encoding"), Some("gzip"));
+    assert_eq!(header(&plain, "content-encoding"), None);
+    let bytes = zipped.bytes().await.expect("a body");
+    let text = std::io::read_to_string(flate2::read::GzDecoder::new(&bytes[..]));
+    let unzipped: Value = serde_json::from_str(&text.expect("the body is gzip")).expect("and then JSON");
+    assert_eq!(unzipped, json_of(plain).await);
+    ghes.shutdown().await;
+}
+
+#[tokio::test]
 async fn the_rate_limit_counts_answers_that_are_news_and_then_refuses_until_its_reset() {
     let clock = Clock::default();
     let (server, hand) = MockGhes::builder()

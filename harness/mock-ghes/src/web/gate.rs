@@ -1,5 +1,6 @@
 //! The gate that every request passes: who asks, injected faults, the ledger, panics of handlers.
 
+use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_server::ConnectionShutdown;
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures::FutureExt as _;
 
 use super::{App, BaseUrl, credentials, rest};
@@ -168,6 +171,21 @@ async fn apply(app: &App, fault: FaultKind, parts: &Parts) -> Option<Response> {
     }
 }
 
+fn takes_gzip(parts: &Parts) -> bool {
+    let accepted = parts.headers.get(header::ACCEPT_ENCODING);
+    let accepted = accepted.and_then(|accepted| accepted.to_str().ok());
+    accepted.is_some_and(|all| {
+        all.split(',')
+            .any(|one| one.trim() == "gzip" || one.trim().starts_with("gzip;"))
+    })
+}
+
+fn gzip(body: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).ok()?;
+    encoder.finish().ok()
+}
+
 /// A record in the making. It is written when it is finished, or when the client leaves before.
 struct Entry {
     ledger: Ledger,
@@ -175,6 +193,8 @@ struct Entry {
     began: Instant,
     record: Record,
     request: Bytes,
+    /// Its client takes gzip, and asked REST, which then gives nothing else.
+    gzip: bool,
     written: bool,
 }
 
@@ -209,6 +229,7 @@ impl Entry {
             began: Instant::now(),
             record,
             request: Bytes::new(),
+            gzip: parts.uri.path().starts_with("/api/v3") && takes_gzip(parts),
             written: false,
         }
     }
@@ -232,6 +253,16 @@ impl Entry {
         self.record.response_excerpt = self.ledger.excerpt(&body);
         self.record.unknown = parts.extensions.get::<UnknownRoute>().is_some();
         self.write();
+        let compressed = (self.gzip && !body.is_empty()).then(|| gzip(&body)).flatten();
+        let body = match compressed {
+            Some(compressed) => {
+                parts.headers.remove(header::CONTENT_LENGTH);
+                let encoding = HeaderValue::from_static("gzip");
+                parts.headers.insert(header::CONTENT_ENCODING, encoding);
+                Bytes::from(compressed)
+            }
+            None => body,
+        };
         Response::from_parts(parts, Body::from(body))
     }
 

@@ -64,11 +64,11 @@ pub(crate) const LIST_CACHE: Scenario = Scenario {
     check: || {
         Check {
         id: "github::list-cache".into(),
-        claim: "while GHES's list of runners may be kept for 60 s ARC does not ask again and sees no runner that has become busy; 61 s later it \
+        claim: "while GHES's list of runners may be kept for 60 s ARC does not ask for it again and sees no runner that has become busy; 61 s later it \
                 asks, and the autoscaler follows"
             .into(),
         grounds: "GitHub's documentation: Cache-Control of a list is `private, max-age=60`; ARC keeps answers as HTTP says".into(),
-        not_covered: "lists of workflow runs; an answer that forbids to be stored".into(),
+        not_covered: "lists of workflow runs; an answer 304, whose new age ARC does not heed: it then asks at each reconcile until there is news".into(),
         profile: Profile::Extended,
         needs: vec![Capability::RunPods, Capability::Ledger, Capability::ClockControl],
         claims: controlled(),
@@ -115,9 +115,9 @@ const LIMIT: u64 = 40;
 const AFTER_RESET: SignedDuration = SignedDuration::from_mins(61);
 
 async fn base_url(context: Context) -> anyhow::Result<()> {
-    let api = context.ghes().api().as_str();
+    let api = context.ghes().api().as_str().trim_end_matches('/');
     let known = api
-        .strip_suffix("api/v3/")
+        .strip_suffix("api/v3")
         .context("the address of the REST API")?;
     let bare = known.trim_end_matches('/');
     let spellings = [
@@ -225,16 +225,23 @@ fn lists(context: &Context) -> Vec<Record> {
 
 async fn list_cache(context: Context) -> anyhow::Result<()> {
     let clock = context.clock()?;
+    let age = SignedDuration::from_secs(i64::try_from(MAX_AGE)? + 1);
+    context.hand().set_list_max_age(MAX_AGE);
     context.apply(&context.runner_deployment()?).await?;
+    fleet::await_idle(&context, 1).await?;
     let mut scaler = autoscaler(&context);
     scaler["spec"]["minReplicas"] = json!(1);
     let trail = autoscale(&context, &scaler).await?;
     trail.reaches(1, fleet::DEADLINE).await?;
     let name = name_of(&scaler);
-    fleet::await_idle(&context, 1).await?;
 
-    context.hand().set_list_max_age(MAX_AGE);
-    // This answer may be kept.
+    // With news in it, so that ARC keeps the next answer: one that only says that nothing is new it does not keep for longer.
+    let scope = mock_ghes::Scope::Enterprise(context.tenant().name.clone());
+    context
+        .hand()
+        .add_lost_runners(scope, vec!["lost".to_owned()])
+        .await?;
+    clock.jump(clock.now() + age)?;
     context.reconcile(&name).await?;
     let kept = clock.now();
     let desk = context.desk().await?;
@@ -249,7 +256,6 @@ async fn list_cache(context: Context) -> anyhow::Result<()> {
     )?;
     expect_equal("DESIRED while ARC keeps the list", &vec![1], &trail.values())?;
 
-    let age = SignedDuration::from_secs(i64::try_from(MAX_AGE)? + 1);
     clock.jump(kept + age)?;
     context.reconcile(&name).await?;
     trail.reaches(2, fleet::DEADLINE).await?;

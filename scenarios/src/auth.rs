@@ -33,7 +33,7 @@ pub(crate) const PER_OBJECT: Scenario = Scenario {
             .into(),
         grounds: "ARC's documentation on multitenancy: githubAPICredentialsFrom.secretRef of runners and autoscalers".into(),
         not_covered: "a GitHub App in the Secret; a Secret that is missing; RunnerSets".into(),
-        profile: Profile::Core,
+        profile: Profile::Extended,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::SharedArc,
         pains: vec![20],

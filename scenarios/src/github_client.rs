@@ -51,7 +51,7 @@ pub(crate) const PAGING: Scenario = Scenario {
         claim: "with 250 lost runners in GHES the one that works is on the third page of the list, and the autoscaler counts it as busy".into(),
         grounds: "GitHub's documentation on pagination: the Link header names the next page; the guide: PercentageRunnersBusy".into(),
         not_covered: "that ARC removes lost runners: it does not; lists of other things".into(),
-        profile: Profile::Core,
+        profile: Profile::Extended,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::SharedArc,
         pains: vec![11],

@@ -69,10 +69,7 @@ pub(super) async fn gate(State(app): State<App>, request: Request, next: Next) -
     let query = parts.uri.query().unwrap_or_default();
     if let Some(body) = app.staged.get(parts.method.as_str(), &path, query) {
         entry.record.staged = true;
-        let mut response = decorated(&app, &path, &identity, Json(body).into_response());
-        // Nobody is to keep it: the next one may differ, and whoever stages may set the clock back.
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let response = decorated(&app, &path, &identity, Json(body).into_response());
         return entry.finish(response).await;
     }
 
@@ -131,6 +128,12 @@ fn base_url(app: &App, parts: &Parts) -> Option<BaseUrl> {
 fn decorated(app: &App, path: &str, identity: &Identity, mut response: Response) -> Response {
     if path.starts_with("/api/v3") {
         rest::add_headers(app, identity, &mut response);
+    }
+    if app.staged.used() {
+        // Nobody is to keep any answer: the next one may differ, and whoever stages may set the clock back. What comes between two staged
+        // answers would be kept too.
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
 }

@@ -30,8 +30,9 @@ pub(crate) use bring_up::up;
 pub use clock::{ClockError, WorldClock};
 pub use defect::Defect;
 pub(crate) use error::UpError;
+pub use ghes::GhesCertificate;
 pub(crate) use namespace::make as make_namespace;
-pub use tenant::Tenant;
+pub use tenant::{APP, INSTALLATION, TEAMS, Tenant};
 pub(crate) use world::World;
 
 use site::Site;

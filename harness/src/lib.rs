@@ -14,7 +14,9 @@ pub use harness_model as model;
 pub use harness_report as report;
 pub use mock_ghes;
 
-pub use environment::{ClockError, Defect, Environment, Tenant, WorldClock};
+pub use environment::{
+    APP, ClockError, Defect, Environment, GhesCertificate, INSTALLATION, TEAMS, Tenant, WorldClock,
+};
 pub use run::{ArcParts, FirstScreen, catalogue_page, main, self_proof};
 pub use scenario::{
     Context, Desk, OWN_NODE_TAINT, Scenario, Stay, Step, Trail, Unmet, Upgrade, Visit, expect, expect_equal,

@@ -4,16 +4,21 @@
 
 mod actions_metrics;
 mod admission;
-mod crash;
 mod anti_flap;
+mod auth;
+mod auth_time;
+mod crash;
+mod credentials;
 mod ephemeral;
 mod failover;
 mod fleet;
+mod github_client;
 mod metric_rules;
 mod metrics;
 mod node_lost;
 mod oracle;
 mod outage;
+mod outage_flapping;
 mod override_rules;
 mod overrides;
 mod overrides_year;
@@ -24,10 +29,11 @@ mod pods;
 mod queued_jobs;
 mod quickstart;
 mod registration;
+mod registration_tokens;
 mod replicas;
 mod rollout;
-mod runner_set;
 mod rounding;
+mod runner_set;
 mod scaling;
 mod standby;
 mod table;
@@ -65,6 +71,13 @@ pub static CATALOGUE: &[Scenario] = &[
     registration::ENTERPRISE,
     registration::ORGANIZATION,
     registration::REPOSITORY,
+    registration_tokens::REUSE,
+    registration_tokens::NEAR_EXPIRY,
+    auth::PER_OBJECT,
+    auth::MISSING_SCOPE,
+    auth_time::TOKEN_REVOKED,
+    auth_time::GITHUB_APP,
+    github_client::BASE_URL,
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
     crash::CRASH,
@@ -88,6 +101,9 @@ pub static CATALOGUE: &[Scenario] = &[
     queued_jobs::QUEUED_JOBS,
     standby::LEADER,
     metric_rules::QUEUED_LABELS,
+    github_client::PAGING,
+    github_client::LIST_CACHE,
+    github_client::RATE_LIMIT,
     webhook::SCALE_UP_AND_DOWN,
     webhook::EXPIRY,
     webhook_hostile::HOSTILE,
@@ -102,7 +118,10 @@ pub static CATALOGUE: &[Scenario] = &[
     actions_metrics::JOBS,
     outage::CONTROLLER,
     outage::RUNNER,
+    outage_flapping::FLAPPING,
     trust::CONTROLLER,
+    trust::EXPIRED,
+    trust::OTHER_HOST,
     failover::LEADER,
     upgrade::DEFINITIONS_FIRST,
     pods::IDLE_DELETED,

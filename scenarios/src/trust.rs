@@ -1,13 +1,15 @@
-//! A GHES whose certificate the controller does not trust.
+//! A GHES whose certificate the controller does not trust: of an unknown authority, expired, for another name.
 //!
 //! Source: ARC's documentation on GHES: a certificate authority of one's own must be given to the controller. Not covered: a runner, or git,
-//! that does not trust it; an expired certificate, or one for another name.
+//! that does not trust it.
+
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
 use harness::model::{Capability, Check, Claim, OwnArc, Profile};
-use harness::{Context, Scenario, expect};
+use harness::{Context, GhesCertificate, Scenario, expect};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
@@ -23,7 +25,7 @@ pub(crate) const CONTROLLER: Scenario = Scenario {
             .into(),
         grounds: "ARC's documentation on GHES: its certificate authority must be given to the controller; event FailedUpdateRegistrationToken"
             .into(),
-        not_covered: "that the event tells the reason: it does not, only ARC's log does; a runner that does not trust GHES; an expired certificate, or one for another name".into(),
+        not_covered: "that the event tells the reason: it does not, only ARC's log does; a runner that does not trust GHES".into(),
         profile: Profile::Core,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::OwnArc(OwnArc {
@@ -37,6 +39,60 @@ pub(crate) const CONTROLLER: Scenario = Scenario {
     run: |context| controller(context).boxed(),
 };
 
+pub(crate) const EXPIRED: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "trust::expired".into(),
+        claim: "while the certificate of GHES is expired the controller sends it no request and makes no pod, the Runner has a Warning event, \
+                and ARC's log says why; once GHES has a good one the runner comes by itself"
+            .into(),
+        grounds: GROUNDS.into(),
+        not_covered: "that the event tells the reason: it does not; a certificate that expires while connections stand; a runner's own connections".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::RunPods, Capability::Ledger],
+        claims: Claim::OwnArc(OwnArc::default()),
+        pains: vec![18],
+    }
+    },
+    run: |context| {
+        mended(
+            context,
+            GhesCertificate::Expired,
+            "x509: certificate has expired or is not yet valid",
+        )
+        .boxed()
+    },
+};
+
+pub(crate) const OTHER_HOST: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "trust::other-host".into(),
+        claim: "the same while the certificate of GHES is for another host name".into(),
+        grounds: GROUNDS.into(),
+        not_covered: "that the event tells the reason: it does not; a certificate without alternative names; a runner's own connections".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::RunPods, Capability::Ledger],
+        claims: Claim::OwnArc(OwnArc::default()),
+        pains: vec![18],
+    }
+    },
+    run: |context| {
+        mended(
+            context,
+            GhesCertificate::OtherHost,
+            "x509: certificate is valid for elsewhere.test, not ",
+        )
+        .boxed()
+    },
+};
+
+const GROUNDS: &str = "RFC 2818 and RFC 5280: a client must not talk to a server whose certificate is over or names another host; ARC's event \
+                       FailedUpdateRegistrationToken, and another try at each resync";
+
+/// So many lines of ARC's log are looked at.
+const LINES: usize = 400;
+
 const EVENT: &str = "FailedUpdateRegistrationToken";
 
 async fn controller(context: Context) -> anyhow::Result<()> {
@@ -46,6 +102,44 @@ async fn controller(context: Context) -> anyhow::Result<()> {
     context.observe(format!(
         "the event {EVENT} says {message:?}: not why, which ARC's log alone tells"
     ));
+    nothing_done(&context).await
+}
+
+/// GHES shows a bad certificate, then its good one.
+async fn mended(context: Context, bad: GhesCertificate, reason: &str) -> anyhow::Result<()> {
+    context.show_certificate(bad)?;
+    context.apply(&context.runner_deployment()?).await?;
+
+    await_event(&context).await?;
+    await_in_log(&context, reason).await?;
+    nothing_done(&context).await?;
+    context.show_certificate(GhesCertificate::Good)?;
+    fleet::await_another(&context, &BTreeSet::new()).await?;
+    Ok(())
+}
+
+/// Waits until ARC's log has these words.
+async fn await_in_log(context: &Context, words: &str) -> anyhow::Result<()> {
+    eventually(&format!("{words:?} in ARC's log"), fleet::DEADLINE, || async {
+        let logs: Vec<String> = context
+            .managers()
+            .iter()
+            .map(|manager| manager.tail(LINES))
+            .collect();
+        let mut lines = logs.iter().flat_map(|log| log.lines());
+        if lines.any(|line| line.contains(words)) {
+            return Seen::Yes(());
+        }
+        let mut lines = logs.iter().flat_map(|log| log.lines());
+        let other = lines.rfind(|line| line.contains("x509"));
+        Seen::NotYet(other.unwrap_or("no line about x509").to_owned())
+    })
+    .await?;
+    Ok(())
+}
+
+/// No pod, and no request of ARC to GHES.
+async fn nothing_done(context: &Context) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
     let pods = pods.list(&ListParams::default()).await.context("list the pods")?;
     let names: Vec<&String> = pods
@@ -74,9 +168,14 @@ async fn controller(context: Context) -> anyhow::Result<()> {
 }
 
 /// The message of the event, once a Runner has it.
-async fn await_event(context: &Context) -> anyhow::Result<String> {
+pub(crate) async fn await_event(context: &Context) -> anyhow::Result<String> {
+    await_event_of(context, "").await
+}
+
+/// The message of the event, once a Runner has it whose name begins so.
+pub(crate) async fn await_event_of(context: &Context, prefix: &str) -> anyhow::Result<String> {
     let message = eventually(
-        &format!("an event Warning {EVENT} on a Runner"),
+        &format!("an event Warning {EVENT} on a Runner {prefix}"),
         fleet::DEADLINE,
         || async {
             let runners = match fleet::runner_objects(context).await {
@@ -84,8 +183,8 @@ async fn await_event(context: &Context) -> anyhow::Result<String> {
                 Err(error) => return Seen::NotYet(format!("{error:#}")),
             };
             let mut seen = Vec::new();
-            for runner in runners {
-                match context.events_on("Runner", &runner).await {
+            for runner in runners.iter().filter(|name| name.starts_with(prefix)) {
+                match context.events_on("Runner", runner).await {
                     Ok(events) => seen.extend(events),
                     Err(error) => return Seen::NotYet(format!("{error:#}")),
                 }

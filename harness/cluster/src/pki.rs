@@ -98,6 +98,19 @@ impl RunCa {
         self.sign(subject, params)
     }
 
+    /// As [`RunCa::server`], but over since last year.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn expired_server(&self, subject: &str, names: &[&str]) -> Result<Identity, PkiError> {
+        let mut params = params(subject, names)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let year = i32::from(Timestamp::now().to_zoned(TimeZone::UTC).year());
+        params.not_before = rcgen::date_time_ymd(year - 2, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year - 1, 1, 1);
+        self.sign(subject, params)
+    }
+
     /// A client certificate as Kubernetes reads it: the common name is the user, each organization a group
     /// (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates>).
     ///

@@ -46,11 +46,23 @@ pub enum Defect {
     ForgedDeliveries,
     /// A runner group shows to every repository, whichever may use it.
     WideGroups,
+    /// Registration tokens live for 25 minutes.
+    ShortTokens,
+    /// Registration tokens live for a day.
+    LongTokens,
+    /// Lists have no `Link` header, so that only their first page is found.
+    NoLinks,
+    /// No answer may be kept by its client, however cacheable answers are to be.
+    NoCaching,
+    /// No answer tells of the rate limit.
+    SilentLimit,
+    /// Tokens that are revoked stay in force.
+    UnrevokedTokens,
 }
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 18] = [
+    pub const ALL: [Defect; 24] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -69,6 +81,12 @@ impl Defect {
         Defect::LostQueued,
         Defect::ForgedDeliveries,
         Defect::WideGroups,
+        Defect::ShortTokens,
+        Defect::LongTokens,
+        Defect::NoLinks,
+        Defect::NoCaching,
+        Defect::SilentLimit,
+        Defect::UnrevokedTokens,
     ];
 
     /// The kebab-case name.
@@ -93,6 +111,12 @@ impl Defect {
             Defect::LostQueued => "lost-queued",
             Defect::ForgedDeliveries => "forged-deliveries",
             Defect::WideGroups => "wide-groups",
+            Defect::ShortTokens => "short-tokens",
+            Defect::LongTokens => "long-tokens",
+            Defect::NoLinks => "no-links",
+            Defect::NoCaching => "no-caching",
+            Defect::SilentLimit => "silent-limit",
+            Defect::UnrevokedTokens => "unrevoked-tokens",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The remote control: what a test in the same process may ask of a running server, and do to it.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -8,12 +9,14 @@ use tokio::sync::watch;
 
 use crate::ledger::Ledger;
 use crate::state::{
-    ClearDefects, Defects, Deliveries, HoldDeliveries, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect,
-    SendDelivery, Signature, Stopped, TellHook,
+    AddLostRunners, ClearDefects, Defects, Deliveries, HoldDeliveries, Identity, IssueUserToken, JobLog,
+    Jobs, LimitRate, QuotaOf, RevokeToken, Runners, Runs, SeedDefect, SendDelivery, Signature, Stopped,
+    TellHook,
 };
 use crate::view::{DeliveryView, JobView, RunView, RunnerView};
 use crate::web::App;
-use crate::{Defect, FaultRule};
+use crate::wire::AgentKey;
+use crate::{Defect, FaultRule, Scope, TlsError, TlsIdentity};
 
 /// A hand on a running server. Clones hold the same server.
 #[derive(Clone)]
@@ -172,6 +175,17 @@ impl Hand {
         }
     }
 
+    /// Shows this certificate to who connects from now on; connections that stand go on. Nothing changes for a server without TLS.
+    ///
+    /// # Errors
+    /// [`TlsError`]
+    pub fn show_certificate(&self, identity: &TlsIdentity) -> Result<(), TlsError> {
+        if let Some(shown) = &self.app.tls {
+            shown.reload_from_config(identity.server_config()?.get_inner());
+        }
+        Ok(())
+    }
+
     /// Lets requests go wrong from now on.
     pub fn fault(&self, rule: FaultRule) {
         self.app.faults.add(rule);
@@ -212,6 +226,62 @@ impl Hand {
     /// Keeps all promises again.
     pub async fn clear_defects(&self) {
         let _stopped = self.app.state.ask(ClearDefects).await;
+    }
+
+    /// Issues a personal access token of a user, with these OAuth scopes. None: there is no such user.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn issue_token(&self, user: &str, scopes: &[&str]) -> Result<Option<SecretString>, Stopped> {
+        let order = IssueUserToken {
+            login: user.to_owned(),
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+        };
+        Ok(self.app.state.ask(order).await?.map(SecretString::from))
+    }
+
+    /// The private key of a GitHub App, PEM. None: there is no such App.
+    #[must_use]
+    pub fn app_key(&self, app: u64) -> Option<SecretString> {
+        let app = self.app.world.apps.iter().find(|one| one.id == app)?;
+        app.key.as_ref().map(|key| key.pem().clone())
+    }
+
+    /// Adds runners of a scope that registered once and never came back, as those of machines that were lost. Gives how many have got a place:
+    /// a name that is taken gets none.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn add_lost_runners(&self, scope: Scope, names: Vec<String>) -> Result<usize, Stopped> {
+        let key = AgentKey::draw();
+        self.app.state.ask(AddLostRunners { scope, names, key }).await
+    }
+
+    /// Seconds in `Cache-Control: max-age` of REST answers from now on.
+    pub fn set_list_max_age(&self, seconds: u64) {
+        self.app.list_max_age.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Limits each user and installation to so many REST requests an hour from now on, each with a new hour; `None`: nobody, which is how a GHES
+    /// comes.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn limit_rate(&self, limit: Option<u64>) -> Result<(), Stopped> {
+        self.app.state.ask(LimitRate(limit)).await
+    }
+
+    /// The limit of a user's requests, and how many are left of them. None: there is no limit.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub async fn rate_of(&self, user: &str) -> Result<Option<(u64, u64)>, Stopped> {
+        let identity = Identity::User {
+            login: user.to_owned(),
+            scopes: Vec::new(),
+        };
+        let quota = self.app.state.ask(QuotaOf(identity)).await?;
+        Ok(quota.map(|quota| (quota.limit, quota.remaining())))
     }
 
     /// Ends a token at once. Replies whether it was in force.

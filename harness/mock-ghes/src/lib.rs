@@ -44,4 +44,7 @@ pub use scope::{RepositoryName, Scope};
 pub use server::{Builder, MockGhes, Server, ShutdownError, StartError};
 pub use state::{Signature, Stopped};
 pub use tls::{TlsError, TlsIdentity};
-pub use world::{Enterprise, Organization, PersonalAccessToken, RepositorySpec, User, World, WorldError};
+pub use world::{
+    Enterprise, GitHubApp, Installation, Organization, PersonalAccessToken, RepositorySpec, User, World,
+    WorldError,
+};

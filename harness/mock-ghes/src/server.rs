@@ -1,6 +1,7 @@
 //! Starting and stopping the server.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::hand::Hand;
 use crate::ledger::Ledger;
 use crate::staged::Staged;
 use crate::web::{App, Inner, deliver_all, router};
+use crate::wire::app::AppKey;
 use crate::wire::{TokenSecret, random_guid, random_token};
 use crate::{Clock, TlsError, TlsIdentity, World, WorldError, state};
 
@@ -59,7 +61,7 @@ pub enum StartError {
     /// The TLS identity cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The log key cannot be drawn.
+    /// A key cannot be drawn.
     #[error("draw a key from the system's random source")]
     Random,
 }
@@ -188,6 +190,11 @@ impl Builder {
                 .get_or_insert_with(|| SecretString::from(random_token("ghp_")));
             self.redactor.learn(value.expose_secret());
         }
+        for app in &mut world.apps {
+            let key = AppKey::draw().ok_or(StartError::Random)?;
+            self.redactor.learn(key.pem().expose_secret());
+            app.key = Some(key);
+        }
         let pat = world
             .tokens
             .first()
@@ -260,7 +267,8 @@ impl Builder {
                 clock: self.clock,
                 secret,
                 scheme,
-                list_max_age: self.list_max_age,
+                tls: tls.clone(),
+                list_max_age: AtomicU64::new(self.list_max_age),
                 admin_token,
                 log_key,
                 instance: random_guid(),

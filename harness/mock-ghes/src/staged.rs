@@ -4,6 +4,7 @@
 //! What it is not: a fault or a defect. A staged answer is whole and well-formed, asks nobody for permission and stands in the ledger as staged.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -15,12 +16,19 @@ type Answers = BTreeMap<(String, String), Value>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Staged {
     answers: Arc<Mutex<Answers>>,
+    used: Arc<AtomicBool>,
 }
 
 impl Staged {
     /// Answers GET on this path from now on, if its query contains `query`; empty matches any.
     pub(crate) fn put(&self, path: &str, query: &str, body: Value) {
+        self.used.store(true, Ordering::Relaxed);
         self.lock().insert((path.to_owned(), query.to_owned()), body);
+    }
+
+    /// Whether any answer was ever staged.
+    pub(crate) fn used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// Takes all back.

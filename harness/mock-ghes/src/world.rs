@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use crate::wire::app::AppKey;
 use crate::{RepositoryName, Scope};
 
 /// The server's contents at its start. The README shows the file's form.
@@ -31,6 +32,9 @@ pub struct World {
     /// Personal access tokens. The first is the one that the server hands to whoever started it.
     #[serde(default)]
     pub tokens: Vec<PersonalAccessToken>,
+    /// GitHub Apps.
+    #[serde(default)]
+    pub apps: Vec<GitHubApp>,
     /// Repositories.
     #[serde(default)]
     pub repositories: Vec<RepositorySpec>,
@@ -75,6 +79,33 @@ pub struct PersonalAccessToken {
     /// OAuth scopes, for example `repo`, `admin:org`, `manage_runners:enterprise`.
     #[serde(default)]
     pub scopes: Vec<String>,
+}
+
+/// A GitHub App, with where it is installed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitHubApp {
+    /// Its number.
+    pub id: u64,
+    /// Its private key is drawn at each start, and so is this.
+    #[serde(skip)]
+    pub key: Option<AppKey>,
+    /// Where it is installed.
+    #[serde(default)]
+    pub installations: Vec<Installation>,
+}
+
+/// A GitHub App in an account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Installation {
+    /// Its number, of which there is one on the whole server.
+    pub id: u64,
+    /// The organization.
+    pub account: String,
+    /// For example `organization_self_hosted_runners: write`.
+    #[serde(default)]
+    pub permissions: IndexMap<String, String>,
 }
 
 /// A repository and the files of its default branch.
@@ -211,6 +242,18 @@ impl World {
                 });
             }
         }
+        for installation in self.apps.iter().flat_map(|app| &app.installations) {
+            if self.organization(&installation.account).is_none() {
+                let message = format!(
+                    "an app is installed on {}, which is not in `organizations`: add the organization",
+                    installation.account
+                );
+                return Some(Contradiction {
+                    at: format!("account: {}", installation.account),
+                    message,
+                });
+            }
+        }
         let mut seen = HashSet::new();
         for repository in &self.repositories {
             let name = repository.full_name();
@@ -279,6 +322,15 @@ impl World {
         self.organizations
             .iter()
             .find(|o| o.login.eq_ignore_ascii_case(login))
+    }
+
+    /// The installation of this number, with its App.
+    #[must_use]
+    pub fn installation(&self, id: u64) -> Option<(&GitHubApp, &Installation)> {
+        self.apps.iter().find_map(|app| {
+            let installation = app.installations.iter().find(|one| one.id == id)?;
+            Some((app, installation))
+        })
     }
 
     /// The user with this login, in any case.
@@ -362,6 +414,7 @@ impl Default for World {
                 token: None,
                 scopes: scopes.map(str::to_owned).to_vec(),
             }],
+            apps: Vec::new(),
             repositories: vec![RepositorySpec {
                 owner: "dogecompany".into(),
                 name: "quickstart".into(),

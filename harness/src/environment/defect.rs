@@ -167,6 +167,32 @@ pub enum Defect {
     WideGroups,
     /// The autoscaler wants no runner at least.
     FloorOfNone,
+    /// GHES gives registration tokens that live for 25 minutes.
+    ShortTokens,
+    /// GHES gives registration tokens that live for a day.
+    LongTokens,
+    /// The RunnerDeployment of a repository names no Secret with a token of its own.
+    LostCredentials,
+    /// The RunnerDeployment of the enterprise names no Secret, so that ARC uses its own token.
+    BroadToken,
+    /// GHES goes on to take a token that was revoked.
+    UnrevokedTokens,
+    /// The Secret names an installation that the GitHub App does not have.
+    OtherInstallation,
+    /// One of the Secrets gives the address of GHES with http.
+    PlainHttp,
+    /// GHES's lists do not say where their next page is.
+    NoLinks,
+    /// GHES lets nobody keep its answers.
+    NoCaching,
+    /// GHES tells nobody how many requests are left.
+    SilentLimit,
+    /// Refusals of GHES do not end.
+    StuckFlapping,
+    /// The certificate of GHES that should be expired is not.
+    NeverExpired,
+    /// The certificate of GHES that should be for another host is for the right one.
+    RightHost,
 }
 
 /// What is said of a defect.
@@ -186,7 +212,7 @@ const fn facts(name: &'static str, turns_red: &'static str, what: &'static str) 
 
 impl Defect {
     /// Every defect.
-    pub const ALL: [Defect; 80] = [
+    pub const ALL: [Defect; 93] = [
         Defect::DropLabel,
         Defect::KeepEphemeral,
         Defect::DropOutputs,
@@ -267,6 +293,19 @@ impl Defect {
         Defect::LostQueued,
         Defect::WideGroups,
         Defect::FloorOfNone,
+        Defect::ShortTokens,
+        Defect::LongTokens,
+        Defect::LostCredentials,
+        Defect::BroadToken,
+        Defect::UnrevokedTokens,
+        Defect::OtherInstallation,
+        Defect::PlainHttp,
+        Defect::NoLinks,
+        Defect::NoCaching,
+        Defect::SilentLimit,
+        Defect::StuckFlapping,
+        Defect::NeverExpired,
+        Defect::RightHost,
     ];
 
     /// As `--defect` takes it.
@@ -688,6 +727,71 @@ impl Defect {
                 "floor-of-none",
                 "webhook::effective-time",
                 "the autoscaler has minReplicas 0 in place of 2",
+            ),
+            Defect::ShortTokens => facts(
+                "short-tokens",
+                "registration::token-reuse",
+                "GHES gives registration tokens that live for 25 minutes",
+            ),
+            Defect::LongTokens => facts(
+                "long-tokens",
+                "registration::token-near-expiry",
+                "GHES gives registration tokens that live for a day",
+            ),
+            Defect::LostCredentials => facts(
+                "lost-credentials",
+                "auth::per-object",
+                "the RunnerDeployment of a repository names no Secret with a token of its own",
+            ),
+            Defect::BroadToken => facts(
+                "broad-token",
+                "auth::missing-scope",
+                "the RunnerDeployment of the enterprise names no Secret, so that ARC uses its own token",
+            ),
+            Defect::UnrevokedTokens => facts(
+                "unrevoked-tokens",
+                "auth::token-revoked",
+                "GHES goes on to take a token that was revoked",
+            ),
+            Defect::OtherInstallation => facts(
+                "other-installation",
+                "auth::app",
+                "the Secret names an installation that the GitHub App does not have",
+            ),
+            Defect::PlainHttp => facts(
+                "plain-http",
+                "github::base-url",
+                "one of the Secrets gives the address of GHES with http",
+            ),
+            Defect::NoLinks => facts(
+                "no-links",
+                "github::paging",
+                "GHES's lists do not say where their next page is",
+            ),
+            Defect::NoCaching => facts(
+                "no-caching",
+                "github::list-cache",
+                "GHES lets nobody keep its answers",
+            ),
+            Defect::SilentLimit => facts(
+                "silent-limit",
+                "github::rate-limit",
+                "GHES tells nobody how many requests are left",
+            ),
+            Defect::StuckFlapping => facts(
+                "stuck-flapping",
+                "outage::flapping",
+                "refusals of GHES do not end",
+            ),
+            Defect::NeverExpired => facts(
+                "never-expired",
+                "trust::expired",
+                "the certificate of GHES that should be expired is not",
+            ),
+            Defect::RightHost => facts(
+                "right-host",
+                "trust::other-host",
+                "the certificate of GHES that should be for another host is for the right one",
             ),
         }
     }

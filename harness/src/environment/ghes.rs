@@ -1,6 +1,7 @@
 //! The mock GHES of a world: started, with a user's client to it.
 
 use camino::Utf8PathBuf;
+use harness_cluster::{PkiError, RunCa};
 use harness_ghes::{Ghes, Target};
 use harness_model::Redactor;
 use mock_ghes::{Hand, MockGhes, Server, TlsIdentity};
@@ -27,7 +28,60 @@ pub(crate) struct GhesSide {
     /// What it signs webhooks to ARC with.
     pub(crate) webhook_secret: SecretString,
     pub(crate) url: String,
+    certificates: Certificates,
 }
+
+/// A certificate that GHES may show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GhesCertificate {
+    /// The one it has from the beginning.
+    Good,
+    /// One that is over since last year.
+    Expired,
+    /// One for another host name.
+    OtherHost,
+}
+
+/// What makes its certificates.
+struct Certificates {
+    ca: RunCa,
+    host: String,
+    address: String,
+    /// A seeded defect: it shows the good one always.
+    stubborn: bool,
+}
+
+impl Certificates {
+    fn make(&self, which: GhesCertificate) -> Result<TlsIdentity, PkiError> {
+        let names = [self.host.as_str(), "localhost", &self.address];
+        let which = if self.stubborn {
+            GhesCertificate::Good
+        } else {
+            which
+        };
+        let identity = match which {
+            GhesCertificate::Good => self.ca.server(&self.host, &names)?,
+            GhesCertificate::Expired => self.ca.expired_server(&self.host, &names)?,
+            GhesCertificate::OtherHost => self.ca.server(OTHER_HOST, &[OTHER_HOST])?,
+        };
+        Ok(TlsIdentity {
+            ca_pem: self.ca.pem().to_owned(),
+            cert_pem: identity.cert_pem,
+            key_pem: identity.key_pem,
+        })
+    }
+}
+
+impl GhesSide {
+    /// Has GHES show this certificate to who connects from now on.
+    pub(crate) fn show_certificate(&self, which: GhesCertificate) -> anyhow::Result<()> {
+        let identity = self.certificates.make(which)?;
+        Ok(self.hand.show_certificate(&identity)?)
+    }
+}
+
+/// A name that is no GHES's.
+const OTHER_HOST: &str = "elsewhere.test";
 
 /// Starts a GHES with a tenant for each of these checks.
 pub(crate) async fn start(
@@ -39,9 +93,17 @@ pub(crate) async fn start(
     defects: &[Defect],
 ) -> Result<GhesSide, UpError> {
     // GHES's own CA: runners and controller must be told of it, as with a GHES that has a private one.
-    let ca = harness_cluster::RunCa::new("ghes-harness GHES CA")?;
-    let address = place.address.ip().to_string();
-    let identity = ca.server(&place.host, &[&place.host, "localhost", &address])?;
+    let ca = RunCa::new("ghes-harness GHES CA")?;
+    let certificates = Certificates {
+        host: place.host.clone(),
+        address: place.address.ip().to_string(),
+        stubborn: defects
+            .iter()
+            .any(|defect| matches!(defect, Defect::NeverExpired | Defect::RightHost)),
+        ca,
+    };
+    let identity = certificates.make(GhesCertificate::Good)?;
+    let ca = &certificates.ca;
     let files = |path: &Utf8PathBuf| {
         let what = format!("write {path}");
         move |source| UpError::Files { what, source }
@@ -53,11 +115,7 @@ pub(crate) async fn start(
     let (server, hand) = MockGhes::builder()
         .world(tenant::world(checks))
         .listen(place.address)
-        .tls(Some(TlsIdentity {
-            ca_pem: ca.pem().to_owned(),
-            cert_pem: identity.cert_pem,
-            key_pem: identity.key_pem,
-        }))
+        .tls(Some(identity))
         .ledger(place.ledger)
         .data(place.state.join("data"))
         .list_max_age(list_max_age)
@@ -87,14 +145,16 @@ pub(crate) async fn start(
         ca_pem: Some(ca.pem().to_owned()),
     })
     .await?;
+    let ca = ca.pem().to_owned();
     Ok(GhesSide {
         server,
         hand,
         client,
-        ca: ca.pem().to_owned(),
+        ca,
         ca_file,
         token,
         webhook_secret,
         url: place.url,
+        certificates,
     })
 }

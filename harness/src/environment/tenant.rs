@@ -3,13 +3,23 @@
 
 use harness_ghes::{Repo, Scope};
 use indexmap::IndexMap;
-use mock_ghes::{Enterprise, Organization, PersonalAccessToken, RepositorySpec, User, World};
+use mock_ghes::{
+    Enterprise, GitHubApp, Installation, Organization, PersonalAccessToken, RepositorySpec, User, World,
+};
 
 /// The workflow's path in the repository.
 const WORKFLOW: &str = ".github/workflows/quickstart.yml";
 
 /// The path of the workflow whose jobs stay until they are let go.
 const DESK_WORKFLOW: &str = ".github/workflows/desk.yml";
+
+/// Users beside the administrator, to whom a check may give tokens of their own.
+pub const TEAMS: [&str; 4] = ["team-one", "team-two", "team-three", "team-four"];
+
+/// The GitHub App of the check that tries one, and its installation on the check's organization.
+pub const APP: u64 = 7;
+/// See [`APP`].
+pub const INSTALLATION: u64 = 70;
 
 /// What a scenario owns on GHES.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +100,13 @@ pub(crate) fn world(checks: &[String]) -> World {
         version: "3.9.0".to_owned(),
         enterprises: Vec::new(),
         organizations: Vec::new(),
-        users: vec![User {
-            login: "arc-admin".to_owned(),
-        }],
+        users: ["arc-admin"]
+            .iter()
+            .chain(&TEAMS)
+            .map(|&login| User {
+                login: login.to_owned(),
+            })
+            .collect(),
         tokens: vec![PersonalAccessToken {
             user: "arc-admin".to_owned(),
             token: None,
@@ -100,6 +114,7 @@ pub(crate) fn world(checks: &[String]) -> World {
                 .map(str::to_owned)
                 .to_vec(),
         }],
+        apps: Vec::new(),
         repositories: Vec::new(),
     };
     for check in checks {
@@ -113,6 +128,23 @@ pub(crate) fn world(checks: &[String]) -> World {
             login: tenant.name.clone(),
             enterprise: enterprise.clone(),
         });
+        if check == "auth::app" {
+            world.apps.push(GitHubApp {
+                id: APP,
+                key: None,
+                installations: vec![Installation {
+                    id: INSTALLATION,
+                    account: tenant.name.clone(),
+                    // What ARC's documentation asks for, for runners of an organization.
+                    permissions: [
+                        ("organization_self_hosted_runners", "write"),
+                        ("metadata", "read"),
+                    ]
+                    .map(|(name, level)| (name.to_owned(), level.to_owned()))
+                    .into(),
+                }],
+            });
+        }
         if check.starts_with("registration::") || check == "webhook::groups" {
             world.organizations.push(Organization {
                 login: tenant.sister(),

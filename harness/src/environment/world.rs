@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use super::clock::WorldClock;
 use super::error::UpError;
-use super::ghes::{self, GhesSide};
+use super::ghes::{self, GhesCertificate, GhesSide};
 use super::site::Site;
 use super::{Defect, Environment, namespace};
 use crate::run::{ArcParts, Order};
@@ -162,6 +162,11 @@ impl World {
     /// GHES's ledger and faults.
     pub(crate) fn hand(&self) -> &Hand {
         &self.ghes.hand
+    }
+
+    /// Has GHES show this certificate.
+    pub(crate) fn show_certificate(&self, which: GhesCertificate) -> anyhow::Result<()> {
+        self.ghes.show_certificate(which)
     }
 
     /// Its clock, if the scenario moves it.

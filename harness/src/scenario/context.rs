@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{Desk, Trail, Unmet};
 use crate::Environment;
-use crate::environment::{Defect, Tenant, World, WorldClock};
+use crate::environment::{Defect, GhesCertificate, Tenant, World, WorldClock};
 use crate::run::ArcParts;
 
 /// One version of ARC and another.
@@ -95,6 +95,15 @@ impl Context {
     #[must_use]
     pub fn hand(&self) -> &Hand {
         self.world.hand()
+    }
+
+    /// Has GHES show this certificate to who connects from now on; only for scenarios that claim a GHES of their own.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn show_certificate(&self, which: GhesCertificate) -> anyhow::Result<()> {
+        let shown = self.world.show_certificate(which);
+        shown.context("change the certificate of GHES")
     }
 
     /// The clock of the scenario's own ARC and GHES; only for scenarios that claim a controlled one.

@@ -9,6 +9,7 @@ mod housekeeping;
 mod job;
 mod query;
 mod queue;
+mod rate;
 mod run;
 mod runner;
 mod session;
@@ -26,16 +27,19 @@ pub(crate) use hook::{
 pub(crate) use job::{CompleteJob, JobRequest, Renew, Renewal};
 pub(crate) use query::{JobLog, Jobs, Runners, Runs};
 pub(crate) use queue::DEFAULT_GROUP;
+pub(crate) use rate::{Charge, LimitRate, Quota, QuotaOf};
 pub(crate) use run::{CancelReply, CancelRun, DeleteRun, Rerun, StartRun};
 pub(crate) use runner::{
-    AddRunner, AddRunnerReply, ClientKey, Registration, RemoveReply, RemoveRunner, RunnerAnswer,
-    RunnersOfScope,
+    AddLostRunners, AddRunner, AddRunnerReply, ClientKey, Registration, RemoveReply, RemoveRunner,
+    RunnerAnswer, RunnersOfScope,
 };
 pub(crate) use session::{
     Acknowledge, CloseSession, OpenSession, Opened, Outgoing, Poll, PollClosed, PollReply,
 };
 pub(crate) use timeline::{AppendLog, CreateLog, Feed, PatchRecords, RESULTS, Records, conclusion_of};
-pub(crate) use token::{Identify, Identity, IssueToken, Purpose, RevokeToken};
+pub(crate) use token::{
+    Identify, Identity, IssueInstallationToken, IssueToken, IssueUserToken, Purpose, RevokeToken,
+};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -116,6 +120,7 @@ pub(crate) struct State {
     redactor: Redactor,
     clock: Clock,
     tokens: token::Tokens,
+    rate: rate::Rate,
     runners: BTreeMap<u64, runner::Runner>,
     /// Ephemeral runners that were removed after their job, while their last poll may still be open.
     departed: HashMap<u64, runner::Departed>,
@@ -152,6 +157,7 @@ impl State {
     fn new(world: Arc<World>, secret: TokenSecret, redactor: Redactor, clock: Clock) -> Self {
         State {
             tokens: token::Tokens::of(&world),
+            rate: rate::Rate::default(),
             world,
             secret,
             redactor,

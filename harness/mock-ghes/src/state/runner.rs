@@ -246,6 +246,44 @@ impl Message for AddRunner {
     }
 }
 
+/// Adds runners of a scope that registered once and never came back, all with this key.
+pub(crate) struct AddLostRunners {
+    pub(crate) scope: Scope,
+    pub(crate) names: Vec<String>,
+    pub(crate) key: AgentKey,
+}
+
+impl Message for AddLostRunners {
+    /// How many have got a place: a name that is taken gets none.
+    type Reply = usize;
+
+    fn apply(self, state: &mut State) -> usize {
+        let mut added = 0;
+        for name in self.names {
+            let registration = Registration {
+                name,
+                version: "2.306.0".to_owned(),
+                os_description: "Linux".to_owned(),
+                labels: ["self-hosted", "Linux", "X64"]
+                    .map(|label| (label.to_owned(), true))
+                    .to_vec(),
+                key: self.key.clone(),
+                public_key: Value::Null,
+                ephemeral: true,
+                disable_update: true,
+                base_url: String::new(),
+            };
+            let order = AddRunner {
+                scope: self.scope.clone(),
+                replaces: None,
+                registration,
+            };
+            added += usize::from(matches!(order.apply(state), AddRunnerReply::Added(_)));
+        }
+        added
+    }
+}
+
 /// The runners of a scope, oldest first.
 pub(crate) struct RunnersOfScope(pub(crate) Scope);
 

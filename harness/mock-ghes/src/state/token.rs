@@ -2,16 +2,24 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
 use super::{Message, State};
+use crate::wire::app::{self, Refusal};
 use crate::wire::{Grant, random_token};
-use crate::{RepositoryName, Scope, World, clock};
+use crate::{Defect, RepositoryName, Scope, World, clock};
 
 /// Registration and removal tokens live for an hour.
 const REGISTRATION: SignedDuration = SignedDuration::from_hours(1);
+/// As long as the seeded defect `short-tokens` lets them live.
+const SHORT: SignedDuration = SignedDuration::from_mins(25);
+/// As long as the seeded defect `long-tokens` lets them live.
+const LONG: SignedDuration = SignedDuration::from_hours(24);
+/// Installation access tokens live for an hour.
+const INSTALLATION: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whom a request comes from, by its credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +30,17 @@ pub(crate) enum Identity {
     Unknown,
     /// A user's personal access token.
     User { login: String, scopes: Vec<String> },
+    /// A GitHub App, by a JWT that its key signed.
+    App { id: u64 },
+    /// A JWT that is no App's, or not now.
+    RefusedApp(Refusal),
+    /// A GitHub App in the account that it is installed on, by an installation access token.
+    Installation {
+        id: u64,
+        app: u64,
+        account: String,
+        permissions: IndexMap<String, String>,
+    },
     /// A token to register or remove runners of a scope.
     RegistrationToken { scope: Scope, purpose: Purpose },
     /// The answer of runner-registration: manages the agents of a scope.
@@ -43,6 +62,9 @@ impl Identity {
             Identity::Anonymous => "anonymous".into(),
             Identity::Unknown => "unknown credentials".into(),
             Identity::User { login, .. } => format!("user {login}"),
+            Identity::App { id } => format!("app {id}"),
+            Identity::RefusedApp(_) => "refused JWT of an app".into(),
+            Identity::Installation { app, account, .. } => format!("app {app} on {account}"),
             Identity::RegistrationToken {
                 scope,
                 purpose: Purpose::Register,
@@ -71,8 +93,16 @@ pub(crate) enum Purpose {
 
 #[derive(Debug)]
 enum Holder {
-    User { login: String, scopes: Vec<String> },
-    Registration { scope: Scope, purpose: Purpose },
+    User {
+        login: String,
+        scopes: Vec<String>,
+    },
+    /// By its number.
+    Installation(u64),
+    Registration {
+        scope: Scope,
+        purpose: Purpose,
+    },
     Job(u64),
 }
 
@@ -154,6 +184,7 @@ impl Message for Identify {
                     login: login.clone(),
                     scopes: scopes.clone(),
                 },
+                Holder::Installation(id) => state.installation(*id),
                 Holder::Registration { scope, purpose } => Identity::RegistrationToken {
                     scope: scope.clone(),
                     purpose: *purpose,
@@ -165,6 +196,12 @@ impl Message for Identify {
                         id: *id,
                         repository: job.repository.clone(),
                     }),
+            };
+        }
+        if app::is_app_jwt(&self.0) {
+            return match app::verify(&self.0, &state.world.apps, now) {
+                Ok(id) => Identity::App { id },
+                Err(refusal) => Identity::RefusedApp(refusal),
             };
         }
         match state.secret.verify(&self.0, now) {
@@ -215,10 +252,15 @@ impl Message for IssueToken {
 
     fn apply(self, state: &mut State) -> (String, Timestamp) {
         let value = random_token("");
+        let lifetime = match &state.defects {
+            defects if defects.contains(&Defect::ShortTokens) => SHORT,
+            defects if defects.contains(&Defect::LongTokens) => LONG,
+            _ => REGISTRATION,
+        };
         let expires = state
             .clock
             .now()
-            .saturating_add(REGISTRATION)
+            .saturating_add(lifetime)
             .unwrap_or(Timestamp::MAX);
         let holder = Holder::Registration {
             scope: self.scope,
@@ -236,6 +278,82 @@ impl Message for IssueToken {
     }
 }
 
+/// Issues a personal access token with these scopes. None: there is no such user.
+pub(crate) struct IssueUserToken {
+    pub(crate) login: String,
+    pub(crate) scopes: Vec<String>,
+}
+
+impl Message for IssueUserToken {
+    type Reply = Option<String>;
+    const CHANGES: bool = false;
+
+    fn apply(self, state: &mut State) -> Option<String> {
+        let login = state.world.user(&self.login)?.login.clone();
+        let value = random_token("ghp_");
+        let holder = Holder::User {
+            login,
+            scopes: self.scopes,
+        };
+        state.redactor.learn(&value);
+        state.tokens.by_value.insert(
+            value.clone(),
+            Token {
+                holder,
+                expires: None,
+            },
+        );
+        Some(value)
+    }
+}
+
+/// Issues an access token of an App's installation. None: the App has no such installation.
+pub(crate) struct IssueInstallationToken {
+    pub(crate) app: u64,
+    pub(crate) installation: u64,
+}
+
+impl Message for IssueInstallationToken {
+    type Reply = Option<(String, Timestamp)>;
+    const CHANGES: bool = false;
+
+    fn apply(self, state: &mut State) -> Option<(String, Timestamp)> {
+        let (app, _) = state.world.installation(self.installation)?;
+        if app.id != self.app {
+            return None;
+        }
+        let value = random_token("ghs_");
+        let expires = state
+            .clock
+            .now()
+            .saturating_add(INSTALLATION)
+            .unwrap_or(Timestamp::MAX);
+        state.redactor.learn(&value);
+        state.tokens.by_value.insert(
+            value.clone(),
+            Token {
+                holder: Holder::Installation(self.installation),
+                expires: Some(expires),
+            },
+        );
+        Some((value, expires))
+    }
+}
+
+impl State {
+    /// Whom a token of this installation stands for.
+    fn installation(&self, id: u64) -> Identity {
+        self.world
+            .installation(id)
+            .map_or(Identity::Unknown, |(app, installation)| Identity::Installation {
+                id,
+                app: app.id,
+                account: installation.account.clone(),
+                permissions: installation.permissions.clone(),
+            })
+    }
+}
+
 /// Ends a token at once. Replies whether it was in force.
 pub(crate) struct RevokeToken(pub(crate) String);
 
@@ -243,6 +361,9 @@ impl Message for RevokeToken {
     type Reply = bool;
 
     fn apply(self, state: &mut State) -> bool {
+        if state.defects.contains(&Defect::UnrevokedTokens) {
+            return state.tokens.by_value.contains_key(&self.0);
+        }
         state.tokens.by_value.remove(&self.0).is_some()
     }
 }

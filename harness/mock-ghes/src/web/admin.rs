@@ -14,9 +14,16 @@
 //! | `POST /_admin/deliveries` | tells a webhook what did not happen: `{"hook": 1, "event": "push", "payload": {}}`, with `"signature": "bad"` or `"missing"` if wanted |
 //! | `POST /_admin/deliveries/{id}/attempts` | sends one, held or not: `{"signature": "good"}` |
 //! | `PUT /_admin/hold`, `DELETE /_admin/hold` | holds new deliveries back; sends them and holds no more |
+//! | `POST /_admin/tokens` | issues a personal access token: `{"user": "octocat", "scopes": ["repo"]}`; answers `{"token": "…"}` |
 //! | `POST /_admin/revocations` | ends a token at once: `{"token": "…"}` |
+//! | `GET /_admin/apps/{id}/key` | the private key of a GitHub App, PEM |
+//! | `POST /_admin/runners` | adds runners that never come back: `{"scope": "enterprises/dogecompany", "names": ["lost-1"]}`; a scope is `enterprises/SLUG`, `LOGIN` or `OWNER/NAME` |
+//! | `PUT /_admin/max-age` | `{"seconds": 60}` in `Cache-Control` of REST answers |
+//! | `PUT /_admin/rate-limit` | `{"limit": 5000}` REST requests an hour for each user and installation, `null` for no limit |
 //!
 //! Faults do not touch these calls.
+
+use std::sync::atomic::Ordering;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::extract::{Path, Query, Request, State};
@@ -32,9 +39,10 @@ use serde_json::{Value, json};
 
 use super::{App, credentials};
 use crate::state::{
-    ClearDefects, Defects, Deliveries, HoldDeliveries, JobLog, Jobs, RevokeToken, Runners, Runs, SeedDefect,
-    SendDelivery, Signature, Stopped, TellHook,
+    AddLostRunners, ClearDefects, Defects, Deliveries, HoldDeliveries, IssueUserToken, JobLog, Jobs,
+    LimitRate, RevokeToken, Runners, Runs, SeedDefect, SendDelivery, Signature, Stopped, TellHook,
 };
+use crate::wire::AgentKey;
 use crate::{Defect, FaultRule};
 
 pub(super) fn router(app: &App) -> Router<App> {
@@ -47,7 +55,12 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/_admin/deliveries", get(deliveries).post(tell))
         .route("/_admin/deliveries/{delivery}/attempts", post(send))
         .route("/_admin/hold", put(hold).delete(release))
+        .route("/_admin/tokens", post(issue))
         .route("/_admin/revocations", post(revoke))
+        .route("/_admin/apps/{app}/key", get(app_key))
+        .route("/_admin/runners", post(add_runners))
+        .route("/_admin/max-age", put(max_age))
+        .route("/_admin/rate-limit", put(rate_limit))
         .layer(axum::middleware::from_fn_with_state(app.clone(), authorize))
 }
 
@@ -194,6 +207,75 @@ async fn hold(State(app): State<App>) -> Reply {
 async fn release(State(app): State<App>) -> Reply {
     app.state.ask(HoldDeliveries(false)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+struct Issue {
+    user: String,
+    #[serde(default)]
+    scopes: Vec<String>,
+}
+
+async fn issue(State(app): State<App>, Json(order): Json<Issue>) -> Reply {
+    let order = IssueUserToken {
+        login: order.user,
+        scopes: order.scopes,
+    };
+    Ok(match app.state.ask(order).await? {
+        Some(token) => (StatusCode::CREATED, Json(json!({"token": token}))).into_response(),
+        None => nothing("no such user"),
+    })
+}
+
+async fn app_key(State(app): State<App>, Path(id): Path<u64>) -> Response {
+    let found = app.world.apps.iter().find(|one| one.id == id);
+    match found.and_then(|one| one.key.as_ref()) {
+        Some(key) => key.pem().expose_secret().to_owned().into_response(),
+        None => nothing("no such app"),
+    }
+}
+
+#[derive(Deserialize)]
+struct NewRunners {
+    scope: String,
+    names: Vec<String>,
+}
+
+async fn add_runners(State(app): State<App>, Json(order): Json<NewRunners>) -> Reply {
+    let Some(scope) = app.world.scope_of_path(&order.scope) else {
+        return Ok(nothing("no such scope"));
+    };
+    let order = AddLostRunners {
+        scope,
+        names: order.names,
+        key: AgentKey::draw(),
+    };
+    let added = app.state.ask(order).await?;
+    Ok((StatusCode::CREATED, Json(json!({"added": added}))).into_response())
+}
+
+#[derive(Deserialize)]
+struct MaxAge {
+    seconds: u64,
+}
+
+async fn max_age(State(app): State<App>, Json(order): Json<MaxAge>) -> StatusCode {
+    app.list_max_age.store(order.seconds, Ordering::Relaxed);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct RateLimit {
+    limit: Option<u64>,
+}
+
+async fn rate_limit(State(app): State<App>, Json(order): Json<RateLimit>) -> Reply {
+    app.state.ask(LimitRate(order.limit)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn nothing(message: &str) -> Response {
+    (StatusCode::NOT_FOUND, Json(json!({"message": message}))).into_response()
 }
 
 #[derive(Deserialize)]

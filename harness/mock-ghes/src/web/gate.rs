@@ -1,5 +1,6 @@
 //! The gate that every request passes: who asks, injected faults, the ledger, panics of handlers.
 
+use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_server::ConnectionShutdown;
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures::FutureExt as _;
 
 use super::{App, BaseUrl, credentials, rest};
@@ -66,10 +69,7 @@ pub(super) async fn gate(State(app): State<App>, request: Request, next: Next) -
     let query = parts.uri.query().unwrap_or_default();
     if let Some(body) = app.staged.get(parts.method.as_str(), &path, query) {
         entry.record.staged = true;
-        let mut response = decorated(&app, &path, &identity, Json(body).into_response());
-        // Nobody is to keep it: the next one may differ, and whoever stages may set the clock back.
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let response = decorated(&app, &path, &identity, Json(body).into_response());
         return entry.finish(response).await;
     }
 
@@ -129,6 +129,12 @@ fn decorated(app: &App, path: &str, identity: &Identity, mut response: Response)
     if path.starts_with("/api/v3") {
         rest::add_headers(app, identity, &mut response);
     }
+    if app.staged.used() {
+        // Nobody is to keep any answer: the next one may differ, and whoever stages may set the clock back. What comes between two staged
+        // answers would be kept too.
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     response
 }
 
@@ -168,6 +174,21 @@ async fn apply(app: &App, fault: FaultKind, parts: &Parts) -> Option<Response> {
     }
 }
 
+fn takes_gzip(parts: &Parts) -> bool {
+    let accepted = parts.headers.get(header::ACCEPT_ENCODING);
+    let accepted = accepted.and_then(|accepted| accepted.to_str().ok());
+    accepted.is_some_and(|all| {
+        all.split(',')
+            .any(|one| one.trim() == "gzip" || one.trim().starts_with("gzip;"))
+    })
+}
+
+fn gzip(body: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).ok()?;
+    encoder.finish().ok()
+}
+
 /// A record in the making. It is written when it is finished, or when the client leaves before.
 struct Entry {
     ledger: Ledger,
@@ -175,6 +196,8 @@ struct Entry {
     began: Instant,
     record: Record,
     request: Bytes,
+    /// Its client takes gzip, and asked REST, which then gives nothing else.
+    gzip: bool,
     written: bool,
 }
 
@@ -209,6 +232,7 @@ impl Entry {
             began: Instant::now(),
             record,
             request: Bytes::new(),
+            gzip: parts.uri.path().starts_with("/api/v3") && takes_gzip(parts),
             written: false,
         }
     }
@@ -232,6 +256,16 @@ impl Entry {
         self.record.response_excerpt = self.ledger.excerpt(&body);
         self.record.unknown = parts.extensions.get::<UnknownRoute>().is_some();
         self.write();
+        let compressed = (self.gzip && !body.is_empty()).then(|| gzip(&body)).flatten();
+        let body = match compressed {
+            Some(compressed) => {
+                parts.headers.remove(header::CONTENT_LENGTH);
+                let encoding = HeaderValue::from_static("gzip");
+                parts.headers.insert(header::CONTENT_ENCODING, encoding);
+                Bytes::from(compressed)
+            }
+            None => body,
+        };
         Response::from_parts(parts, Body::from(body))
     }
 

@@ -8,6 +8,7 @@ mod git;
 mod rest;
 mod service;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -15,6 +16,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use axum_server::tls_rustls::RustlsConfig;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -46,8 +48,10 @@ pub(crate) struct Inner {
     pub(crate) secret: TokenSecret,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
+    /// What it shows over HTTPS.
+    pub(crate) tls: Option<RustlsConfig>,
     /// Seconds in the `Cache-Control` of REST answers.
-    pub(crate) list_max_age: u64,
+    pub(crate) list_max_age: AtomicU64,
     pub(crate) admin_token: SecretString,
     /// Signs log addresses.
     pub(crate) log_key: aws_lc_rs::hmac::Key,

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey};
-use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
+use aws_lc_rs::rsa::{KeyPair, KeySize, OaepPublicEncryptingKey, PublicEncryptingKey};
+use aws_lc_rs::signature::{
+    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
+};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 /// A registration's public key is not usable.
@@ -59,6 +61,16 @@ impl AgentKey {
             None => Err(KeyError::NotRsa {
                 bits: key.modulus.len() * 8,
             }),
+        }
+    }
+
+    /// One whose private half nobody has.
+    pub(crate) fn draw() -> Self {
+        let pair = KeyPair::generate(KeySize::Rsa2048).expect("the system's random source answers");
+        let public = pair.public_key();
+        Self {
+            modulus: public.modulus().big_endian_without_leading_zero().to_vec(),
+            exponent: public.exponent().big_endian_without_leading_zero().to_vec(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Agents prove themselves by an RSA key ([`AgentKey`]), sessions seal messages with AES ([`encrypt_message`]), and
 //! the server's own bearer tokens are signed by a secret that lives as long as the server ([`TokenSecret`]).
 
+pub mod app;
 mod assertion;
 mod keys;
 mod session;

@@ -15,7 +15,9 @@ impl Defect {
             Defect::KeepEphemeral => Some(mock_ghes::Defect::KeepEphemeral),
             Defect::DropOutputs => Some(mock_ghes::Defect::DropOutputs),
             Defect::StaleCheckout => Some(mock_ghes::Defect::StaleCheckout),
-            Defect::StuckOutage | Defect::StuckRunnerOutage => Some(mock_ghes::Defect::StuckOutage),
+            Defect::StuckOutage | Defect::StuckRunnerOutage | Defect::StuckFlapping => {
+                Some(mock_ghes::Defect::StuckOutage)
+            }
             Defect::ThirdIdle => Some(mock_ghes::Defect::ThirdIdle),
             Defect::WideRepository => Some(mock_ghes::Defect::WideRepository),
             Defect::WideOrganization => Some(mock_ghes::Defect::WideOrganization),
@@ -27,6 +29,12 @@ impl Defect {
             Defect::LostQueued => Some(mock_ghes::Defect::LostQueued),
             Defect::ForgedDeliveries => Some(mock_ghes::Defect::ForgedDeliveries),
             Defect::WideGroups => Some(mock_ghes::Defect::WideGroups),
+            Defect::ShortTokens => Some(mock_ghes::Defect::ShortTokens),
+            Defect::LongTokens => Some(mock_ghes::Defect::LongTokens),
+            Defect::NoLinks => Some(mock_ghes::Defect::NoLinks),
+            Defect::NoCaching => Some(mock_ghes::Defect::NoCaching),
+            Defect::SilentLimit => Some(mock_ghes::Defect::SilentLimit),
+            Defect::UnrevokedTokens => Some(mock_ghes::Defect::UnrevokedTokens),
             _ => None,
         }
     }
@@ -135,6 +143,20 @@ impl Defect {
             Defect::LongReservation if kind == "HorizontalRunnerAutoscaler" => {
                 manifest["spec"]["scaleUpTriggers"][0]["duration"] = json!("30m");
             }
+            Defect::LostCredentials if manifest.pointer("/spec/template/spec/repository").is_some() => {
+                without_credentials(manifest);
+            }
+            Defect::BroadToken if manifest.pointer("/spec/template/spec/enterprise").is_some() => {
+                without_credentials(manifest);
+            }
+            Defect::PlainHttp if kind == "Secret" && manifest["metadata"]["name"] == "spelling-1" => {
+                let url = manifest["stringData"]["github_enterprise_url"].as_str();
+                let url = url.unwrap_or_default().replacen("https:", "http:", 1);
+                manifest["stringData"]["github_enterprise_url"] = json!(url);
+            }
+            Defect::OtherInstallation if kind == "Secret" => {
+                manifest["stringData"]["github_app_installation_id"] = json!("71");
+            }
             Defect::EagerAutoscaler if kind == "HorizontalRunnerAutoscaler" => {
                 if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {
                     *threshold = json!("0.5");
@@ -239,5 +261,13 @@ fn unask(manifest: &mut Value, kind: &str) {
     }
     if let Some(webhooks) = manifest["webhooks"].as_array_mut() {
         webhooks.retain(|webhook| webhook["name"] != name);
+    }
+}
+
+/// The RunnerDeployment names no Secret, so that ARC takes its own token.
+fn without_credentials(deployment: &mut Value) {
+    let spec = deployment.pointer_mut("/spec/template/spec");
+    if let Some(spec) = spec.and_then(Value::as_object_mut) {
+        spec.remove("githubAPICredentialsFrom");
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use axum::extract::{FromRequestParts, Path};
+use axum::http::Method;
 use axum::http::request::Parts;
+use indexmap::IndexMap;
 
 use super::ApiError;
 use crate::state::Identity;
@@ -73,11 +75,66 @@ fn scopes_of_user(parts: &Parts) -> Result<Vec<String>, ApiError> {
     }
 }
 
+/// A GitHub App in an account.
+struct InstalledApp {
+    account: String,
+    permissions: IndexMap<String, String>,
+    writes: bool,
+}
+
+impl InstalledApp {
+    fn of(parts: &Parts) -> Option<InstalledApp> {
+        let Identity::Installation {
+            account, permissions, ..
+        } = identity(parts)
+        else {
+            return None;
+        };
+        Some(InstalledApp {
+            account,
+            permissions,
+            writes: parts.method != Method::GET,
+        })
+    }
+
+    /// The scope, if it lies in the App's account and the App has this permission there. No App has rights in an enterprise.
+    fn runner_admin(&self, params: &Params, app: &App) -> Result<RunnerAdmin, ApiError> {
+        let denied = || ApiError::forbidden("Resource not accessible by integration");
+        let is_own = |login: &str| self.account.eq_ignore_ascii_case(login);
+        let may = |permission: &str| match self.permissions.get(permission).map(String::as_str) {
+            Some("write") => true,
+            Some("read") => !self.writes,
+            _ => false,
+        };
+        if params.contains_key("enterprise") {
+            return Err(denied());
+        }
+        if let Some(login) = params.get("org") {
+            let organization = app.world.organization(login).ok_or_else(ApiError::not_found)?;
+            if !is_own(login) || !may("organization_self_hosted_runners") {
+                return Err(denied());
+            }
+            return Ok(RunnerAdmin(Scope::Organization(organization.login.clone())));
+        }
+        let repository = find_repository(app, params)
+            .filter(|repository| is_own(&repository.name.owner))
+            .ok_or_else(ApiError::not_found)?;
+        if may("administration") {
+            Ok(RunnerAdmin(Scope::Repository(repository.name)))
+        } else {
+            Err(denied())
+        }
+    }
+}
+
 impl FromRequestParts<App> for RunnerAdmin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let params = params(parts, app).await?;
+        if let Some(installed) = InstalledApp::of(parts) {
+            return installed.runner_admin(&params, app);
+        }
         let scopes = scopes_of_user(parts)?;
         let has = |any: &[&str]| scopes.iter().any(|scope| any.contains(&scope.as_str()));
         if let Some(slug) = params.get("enterprise") {
@@ -146,6 +203,13 @@ impl FromRequestParts<App> for ReadRepository {
                 Ok(ReadRepository(repository))
             }
             Identity::JobToken { repository: own, .. } if own == repository.name => {
+                Ok(ReadRepository(repository))
+            }
+            Identity::Installation {
+                account, permissions, ..
+            } if account.eq_ignore_ascii_case(&repository.name.owner)
+                && permissions.contains_key("actions") =>
+            {
                 Ok(ReadRepository(repository))
             }
             _ => Err(ApiError::not_found().accepting("repo")),

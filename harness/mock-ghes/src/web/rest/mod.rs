@@ -1,11 +1,13 @@
 //! The REST API, version 3, below `/api/v3`, as far as runners, workflows and their clients need it.
 
 mod access;
+mod apps;
 mod error;
 mod groups;
 mod hooks;
 mod jobs;
 mod paging;
+mod rate;
 mod registration;
 mod render;
 mod repositories;
@@ -13,6 +15,8 @@ mod runners;
 mod runs;
 mod server;
 mod workflows;
+
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -22,8 +26,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
+use crate::Defect;
 use crate::digest::sha256_hex;
-use crate::state::Identity;
+use crate::state::{Defects, Identity};
 pub(crate) use error::{ApiError, DOCUMENTATION};
 pub(super) use hooks::payload;
 
@@ -35,6 +40,7 @@ type Reply = Result<Response, ApiError>;
 pub(super) fn router(app: &App) -> Router<App> {
     Router::new()
         .merge(server::router())
+        .merge(apps::router())
         .merge(runners::router())
         .merge(groups::router())
         .merge(hooks::router())
@@ -56,6 +62,9 @@ async fn conventions(State(app): State<App>, request: Request, next: Next) -> Re
         );
         return ApiError::new(StatusCode::BAD_REQUEST, message).into_response();
     }
+    if let Some(Identity::RefusedApp(refusal)) = request.extensions().get() {
+        return apps::refused(*refusal).into_response();
+    }
     // runner-registration hides bad credentials behind its own answer.
     let is_registration = request.uri().path() == registration::PATH;
     if !is_registration && request.extensions().get::<Identity>() == Some(&Identity::Unknown) {
@@ -63,24 +72,42 @@ async fn conventions(State(app): State<App>, request: Request, next: Next) -> Re
     }
     let if_none_match = request.headers().get(header::IF_NONE_MATCH).cloned();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let limited = rate::limited(&request);
+    if let Some(identity) = &limited
+        && let Some(refusal) = rate::refusal(&app, identity).await
+    {
+        return refusal;
+    }
     let response = next.run(request).await;
-    if is_read && response.status() == StatusCode::OK {
+    let mut response = if is_read && response.status() == StatusCode::OK {
         conditional(&app, if_none_match.as_ref(), response).await
     } else {
         response
+    };
+    if let Some(identity) = limited {
+        rate::charge(&app, identity, &mut response).await;
     }
+    response
 }
 
 /// Adds entity tag and cache headers; answers 304 if the client has this representation.
 async fn conditional(app: &App, if_none_match: Option<&HeaderValue>, response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
+    // A state that is gone has none.
+    let defects = app.state.ask(Defects).await.unwrap_or_default();
+    if defects.contains(&Defect::NoLinks) {
+        parts.headers.remove(header::LINK);
+    }
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let mut hashed = body.to_vec();
     if let Some(link) = parts.headers.get(header::LINK) {
         hashed.extend_from_slice(link.as_bytes());
     }
     let tag = sha256_hex(&hashed);
-    let max_age = app.list_max_age;
+    let max_age = match defects.contains(&Defect::NoCaching) {
+        true => 0,
+        false => app.list_max_age.load(Ordering::Relaxed),
+    };
     let cache = format!("private, max-age={max_age}, s-maxage={max_age}");
     let vary = "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding";
     for (name, value) in [

@@ -15,8 +15,13 @@ fn node_id(kind: &str, id: u64) -> String {
 }
 
 /// A user or an organization.
+/// The number of a user or an organization.
+pub(super) fn account_id(login: &str) -> u64 {
+    stable_id(&format!("account/{}", login.to_lowercase()))
+}
+
 pub(super) fn account(base: &str, login: &str, kind: &str) -> Value {
-    let id = stable_id(&format!("account/{}", login.to_lowercase()));
+    let id = account_id(login);
     let api = format!("{base}/api/v3/users/{login}");
     json!({
         "login": login,

@@ -6,8 +6,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use super::{ApiError, Reply, render};
-use crate::state::Identity;
+use super::{ApiError, Reply, rate, render};
+use crate::state::{Identity, QuotaOf};
 use crate::web::{App, BaseUrl};
 
 pub(super) fn router() -> Router<App> {
@@ -15,7 +15,7 @@ pub(super) fn router() -> Router<App> {
         .route("/api/v3", get(async || Redirect::permanent("/api/v3/")))
         .route("/api/v3/", get(root))
         .route("/api/v3/meta", get(meta))
-        .route("/api/v3/rate_limit", get(rate_limit))
+        .route(rate::PATH, get(rate_limit))
         .route("/api/v3/user", get(user))
         .route("/api/v3/orgs/{org}", get(organization))
 }
@@ -40,7 +40,10 @@ async fn meta(State(app): State<App>) -> Reply {
 }
 
 /// GHES limits no rates unless its administrator wants it.
-async fn rate_limit() -> Reply {
+async fn rate_limit(State(app): State<App>, identity: Identity) -> Reply {
+    if let Some(quota) = app.state.ask(QuotaOf(identity)).await? {
+        return Ok(Json(rate::shown(&quota)).into_response());
+    }
     Err(ApiError::new(axum::http::StatusCode::NOT_FOUND, "Rate limiting is not enabled.").documented_at(
         "https://docs.github.com/enterprise-server@3.9/rest/reference/rate-limit#get-rate-limit-status-for-the-authenticated-user",
     ))

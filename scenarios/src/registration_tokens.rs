@@ -1,0 +1,164 @@
+//! How often ARC asks GHES for registration tokens: rarely, and in time before one is over.
+//!
+//! Source: ARC's source keeps a scope's token until half an hour before its end, as the result of
+//! <https://github.com/actions/actions-runner-controller/issues/1295>. No runner runs here: the token of each stands in its pod. Not covered:
+//! a pod that waits for a node until its token is over, and clocks of GHES and ARC that differ.
+
+use std::collections::BTreeSet;
+
+use futures::FutureExt as _;
+use harness::cluster::{Seen, eventually};
+use harness::model::{Capability, Check, Claim, OwnArc, Profile, WallClock};
+use harness::{Context, Scenario, expect, expect_equal};
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+
+use crate::credentials::{registration_path, requests_below};
+use crate::fleet;
+
+pub(crate) const REUSE: Scenario = Scenario {
+    check: || Check {
+        id: "registration::token-reuse".into(),
+        claim:
+            "20 runners of one scope come with at most two registration tokens, and each pod has one of them"
+                .into(),
+        grounds: "ARC's source: a registration token is kept for its scope until half an hour before its end"
+            .into(),
+        not_covered:
+            "runners of several scopes, which have a token each; a restart, after which ARC asks anew".into(),
+        profile: Profile::Core,
+        needs: vec![Capability::Ledger],
+        claims: Claim::SharedArc,
+        pains: vec![10, 25],
+    },
+    run: |context| reuse(context).boxed(),
+};
+
+pub(crate) const NEAR_EXPIRY: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "registration::token-near-expiry".into(),
+        claim: "a runner that comes when the registration token lives for 31 more minutes gets that token, one that comes when it lives for 29 \
+                gets a new one"
+            .into(),
+        grounds: "ARC's source and actions/actions-runner-controller issue 1295: a token is renewed half an hour before its end, so that no pod \
+                  starts with one that is over"
+            .into(),
+        not_covered: "a pod that waits for longer than half an hour".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::Ledger, Capability::ClockControl],
+        claims: Claim::OwnArc(OwnArc {
+            clock: WallClock::Controlled,
+            ..OwnArc::default()
+        }),
+        pains: vec![10],
+    }
+    },
+    run: |context| near_expiry(context).boxed(),
+};
+
+const MANY: usize = 20;
+/// One more than needed: what ARC has kept may just be near its end.
+const FEW: usize = 2;
+/// GHES's registration tokens live for an hour.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+
+async fn reuse(context: Context) -> anyhow::Result<()> {
+    let mut deployment = fleet::without_a_node(context.runner_deployment()?);
+    deployment["spec"]["replicas"] = json!(MANY);
+    context.apply(&deployment).await?;
+
+    let tokens = await_tokens(&context, MANY).await?;
+    let asked = asked(&context);
+    expect(
+        format!("registration tokens asked for {MANY} runners ≤ {FEW}"),
+        (1..=FEW).contains(&asked),
+        asked,
+    )?;
+    let distinct: BTreeSet<&String> = tokens.iter().collect();
+    expect_equal("tokens in pods", &asked, &distinct.len())?;
+    context.observe(format!("{MANY} runners, registration tokens asked: {asked}"));
+    Ok(())
+}
+
+async fn near_expiry(context: Context) -> anyhow::Result<()> {
+    let clock = context.clock()?;
+    let deployment = fleet::without_a_node(context.runner_deployment()?);
+    let with = |replicas: usize| -> Value {
+        let mut deployment = deployment.clone();
+        deployment["spec"]["replicas"] = json!(replicas);
+        deployment
+    };
+    let start = clock.now();
+    context.apply(&with(1)).await?;
+    await_tokens(&context, 1).await?;
+
+    clock.jump(start + LIFETIME - SignedDuration::from_mins(31))?;
+    context.apply(&with(2)).await?;
+    let kept = await_tokens(&context, 2).await?;
+    expect_equal(
+        "registration tokens asked while the first lives for 31 minutes",
+        &1,
+        &asked(&context),
+    )?;
+    expect("the same token in both pods", kept[0] == kept[1], "two tokens")?;
+
+    clock.jump(start + LIFETIME - SignedDuration::from_mins(29))?;
+    context.apply(&with(3)).await?;
+    let renewed = await_tokens(&context, 3).await?;
+    expect_equal(
+        "registration tokens asked when the first lives for 29 minutes",
+        &2,
+        &asked(&context),
+    )?;
+    let distinct: BTreeSet<&String> = renewed.iter().collect();
+    expect_equal("tokens in three pods", &2, &distinct.len())?;
+    Ok(())
+}
+
+/// How often ARC has got a token for the scenario's enterprise.
+fn asked(context: &Context) -> usize {
+    let path = registration_path(&context.tenant().enterprise().to_string());
+    requests_below(context, &path)
+        .iter()
+        .filter(|record| record.status == Some(201))
+        .count()
+}
+
+/// The tokens in the scenario's pods, once there are so many pods.
+async fn await_tokens(context: &Context, count: usize) -> anyhow::Result<Vec<String>> {
+    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
+    let tokens = eventually(
+        &format!("{count} pods with a registration token"),
+        fleet::DEADLINE,
+        || async {
+            match pods.list(&ListParams::default()).await {
+                Ok(list) => {
+                    let tokens: Vec<String> = list.items.iter().filter_map(token_of).collect();
+                    if tokens.len() == count {
+                        Seen::Yes(tokens)
+                    } else {
+                        Seen::NotYet(tokens.len().to_string())
+                    }
+                }
+                Err(error) => Seen::NotYet(error.to_string()),
+            }
+        },
+    )
+    .await?;
+    Ok(tokens)
+}
+
+/// What a pod registers its runner with.
+fn token_of(pod: &Pod) -> Option<String> {
+    let containers = &pod.spec.as_ref()?.containers;
+    let runner = containers.iter().find(|container| container.name == "runner")?;
+    let mut environment = runner.env.iter().flatten();
+    environment
+        .find(|variable| variable.name == "RUNNER_TOKEN")?
+        .value
+        .clone()
+}

@@ -14,7 +14,10 @@ use harness_model::{LIVE_VARIABLE, PLAN_VARIABLE, PROGRAM_VARIABLE};
 use crate::foreground::Foreground;
 use crate::programs::{self, FOR_A_RUN, Program, cargo};
 use crate::refusal::Refusal;
-use crate::{e2e, tidy};
+use crate::{e2e, program, tidy};
+
+/// A few of the mutants, named and made: enough to see that they are built, run and noticed.
+const MUTANTS: [&str; 7] = ["--named", "--sample", "35", "--seed", "6", "--shard", "1/10"];
 
 /// Runs the stages; the first that fails ends it with exit 1.
 pub(crate) fn run(root: &Utf8Path, foreground: &Foreground) -> anyhow::Result<()> {
@@ -89,6 +92,7 @@ fn live(stages: &mut Stages<'_>, root: &Utf8Path) -> anyhow::Result<()> {
     stages.command("the README's journeys", &mut live_test("readme"))?;
     stages.command("upgrade", &mut live_test("upgrade"))?;
     stages.command("differential", &mut live_test("differential"))?;
+    stages.command("mutants", program::mutants_command(root, &built)?.args(MUTANTS))?;
     stages.last("self-proof", &mut live_test("self_proof"))
 }
 

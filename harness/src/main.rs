@@ -111,7 +111,9 @@ fn carry_out(verb: Verb) -> anyhow::Result<Exit> {
 }
 
 fn mutants(args: harness_mutants::Args) -> anyhow::Result<Exit> {
-    let given = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set: start it with `cargo xtask mutants`"));
+    let given = |name: &str| {
+        std::env::var(name).with_context(|| format!("{name} is not set: start it with `cargo xtask mutants`"))
+    };
     let plan = serde_json::from_str(&given(PLAN_VARIABLE)?).context("read the plan")?;
     let program = Utf8PathBuf::from(given(PROGRAM_VARIABLE)?);
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;

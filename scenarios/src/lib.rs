@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn every_check_that_mutants_are_shown_to_is_in_the_catalogue() {
         let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-        let data = harness_mutants::data::Data::read(repository.as_ref()).expect("fixtures/mutants is readable");
+        let data =
+            harness_mutants::data::Data::read(repository.as_ref()).expect("fixtures/mutants is readable");
         let ids: Vec<String> = CATALOGUE.iter().map(|scenario| (scenario.check)().id).collect();
 
         let unknown: Vec<&str> = data

@@ -35,7 +35,9 @@ pub(crate) fn harness(
 /// Becomes `harness mutants ARGS…`, which starts the scenario runner for each.
 pub(crate) fn mutants(forwarded: &Forwarded, root: &Utf8Path, foreground: &Foreground) -> anyhow::Result<()> {
     let built = programs::build(&FOR_A_RUN, false, root, foreground)?;
-    Err(become_program(mutants_command(root, &built)?.args(&forwarded.args)))
+    Err(become_program(
+        mutants_command(root, &built)?.args(&forwarded.args),
+    ))
 }
 
 /// `harness mutants` with a run's plan and the scenario runner.

@@ -101,9 +101,10 @@ impl Resolver {
 
     fn of_module(&self, part: &str, version: &str) -> Result<(&Pin, &ModulePin, Go), ArtifactError> {
         let pin = self.pins.select(part, Some(version))?;
-        let module = self.pins.module_of(pin).ok_or_else(|| ArtifactError::NoModule {
-            part: pin.label(),
-        })?;
+        let module = self
+            .pins
+            .module_of(pin)
+            .ok_or_else(|| ArtifactError::NoModule { part: pin.label() })?;
         let go = Go::find(self.path.as_deref(), self.platform, self.offline).ok_or_else(|| {
             ArtifactError::NoToolchain {
                 part: pin.label(),

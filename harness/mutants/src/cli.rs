@@ -150,7 +150,11 @@ pub async fn run(args: Args, plan: Plan, program: &Utf8Path, out: &mut dyn Write
         results.write(&folder.join("results.json"))?;
     }
     writeln!(out, "{}{}", results.table(), results.summary())?;
-    Ok(if interrupted { Exit::Interrupted } else { results.exit() })
+    Ok(if interrupted {
+        Exit::Interrupted
+    } else {
+        results.exit()
+    })
 }
 
 /// Every mutant of a version: the named ones, then what the operators make of each file.
@@ -312,12 +316,22 @@ fn tell(out: &mut dyn Write, outcome: &Outcome, index: usize, count: usize) -> s
 
 /// The id as the name of a folder.
 fn slug(id: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || ".-".contains(c) { c } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || ".-".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
     // Signs differ where letters do not: `< → <=` and `> → >=`.
     let signs: Vec<String> = id
         .chars()
         .filter(|c| "<>=!&|#".contains(*c))
         .map(|c| format!("{:x}", u32::from(c)))
         .collect();
-    format!("{}{}", id.chars().take(80).map(plain).collect::<String>(), signs.concat())
+    format!(
+        "{}{}",
+        id.chars().take(80).map(plain).collect::<String>(),
+        signs.concat()
+    )
 }

@@ -124,8 +124,9 @@ impl Data {
         };
         for (index, named) in data.named.iter().enumerate() {
             let name = &named.name;
-            data.source(&named.file)
-                .with_context(|| format!("the mutant {name} is in {}, which sources.toml lacks", named.file))?;
+            data.source(&named.file).with_context(|| {
+                format!("the mutant {name} is in {}, which sources.toml lacks", named.file)
+            })?;
             ensure!(
                 data.named[..index].iter().all(|other| other.name != *name),
                 "the mutant {name} is there twice in named.toml"

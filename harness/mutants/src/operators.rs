@@ -54,7 +54,9 @@ pub fn changes(text: &str) -> anyhow::Result<Vec<Change>> {
         seen: BTreeSet::new(),
     };
     found.visit(tree.root_node());
-    found.changes.sort_by_key(|change| (change.range.start, change.range.end));
+    found
+        .changes
+        .sort_by_key(|change| (change.range.start, change.range.end));
     Ok(found.changes)
 }
 
@@ -74,7 +76,10 @@ fn parse(text: &str) -> anyhow::Result<Tree> {
         .set_language(&tree_sitter_go::LANGUAGE.into())
         .context("load the grammar of Go")?;
     let tree = parser.parse(text, None).context("parse Go")?;
-    ensure!(!tree.root_node().has_error(), "this is not Go, or newer than the grammar");
+    ensure!(
+        !tree.root_node().has_error(),
+        "this is not Go, or newer than the grammar"
+    );
     Ok(tree)
 }
 
@@ -148,7 +153,9 @@ impl<'a> Finder<'a> {
 
     /// `10 * time.Minute`.
     fn is_duration(&self, number: Node<'_>) -> bool {
-        let product = number.parent().filter(|parent| parent.kind() == "binary_expression");
+        let product = number
+            .parent()
+            .filter(|parent| parent.kind() == "binary_expression");
         product.is_some_and(|product| self.of(product).contains("* time."))
     }
 
@@ -173,7 +180,9 @@ impl<'a> Finder<'a> {
 
     /// A statement that is nothing but a call.
     fn statement(&mut self, node: Node<'_>) {
-        let call = node.named_child(0).filter(|call| call.kind() == "call_expression");
+        let call = node
+            .named_child(0)
+            .filter(|call| call.kind() == "call_expression");
         let Some(call) = call.filter(|call| !self.is_for_people(*call)) else {
             return;
         };
@@ -190,11 +199,17 @@ impl<'a> Finder<'a> {
             node.child_by_field_name("right"),
         );
         let (Some(left), Some(right)) = sides else { return };
-        let Some(call) = right.named_child(0).filter(|call| call.kind() == "call_expression") else {
+        let Some(call) = right
+            .named_child(0)
+            .filter(|call| call.kind() == "call_expression")
+        else {
             return;
         };
         if self.of(left) == "err" && right.named_child_count() == 1 {
-            let skipped = format!("func() error {{ if false {{ return {} }}; return nil }}()", self.of(call));
+            let skipped = format!(
+                "func() error {{ if false {{ return {} }}; return nil }}()",
+                self.of(call)
+            );
             let what = format!("without {}", self.callee(call));
             self.change(call, &skipped, what);
         }
@@ -206,7 +221,12 @@ impl<'a> Finder<'a> {
         let arguments: Vec<Node<'_>> = node.named_children(&mut cursor).collect();
         for pair in arguments.windows(2) {
             let [first, second] = pair else { continue };
-            let shapes = ["identifier", "selector_expression", "int_literal", "float_literal"];
+            let shapes = [
+                "identifier",
+                "selector_expression",
+                "int_literal",
+                "float_literal",
+            ];
             let alike = first.kind() == second.kind() && shapes.contains(&first.kind());
             let (a, b) = (self.of(*first).to_owned(), self.of(*second).to_owned());
             // A context is like nothing else.
@@ -301,7 +321,10 @@ mod tests {
 
         let found = changes(text).expect("the snippet is Go");
 
-        let removed: Vec<&Change> = found.iter().filter(|change| change.what.starts_with("without")).collect();
+        let removed: Vec<&Change> = found
+            .iter()
+            .filter(|change| change.what.starts_with("without"))
+            .collect();
         assert_eq!(removed[0].what, "without r.Patch");
         assert_eq!(
             removed[0].replacement,

@@ -78,9 +78,13 @@ impl Results {
             counts[of_it.unwrap_or_default()] += 1;
         }
         let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_header(["FILE", "KILLED", "SURVIVED", "EQUIVALENT", "NOT BUILT"]);
+        table.load_style(presets::NOTHING).set_header([
+            "FILE",
+            "KILLED",
+            "SURVIVED",
+            "EQUIVALENT",
+            "NOT BUILT",
+        ]);
         for (file, counts) in files {
             let counts = counts.map(|count| count.to_string());
             table.add_row(std::iter::once(file.to_owned()).chain(counts));
@@ -160,7 +164,10 @@ mod tests {
         use Verdict::{Equivalent, Killed, NotBuilt, Survived};
         let cases = [
             (results(&[Killed], &[(Killed, 19), (Survived, 1)]), Exit::Green),
-            (results(&[Killed], &[(Killed, 18), (Survived, 1)]), Exit::CheckFailed),
+            (
+                results(&[Killed], &[(Killed, 18), (Survived, 1)]),
+                Exit::CheckFailed,
+            ),
             (results(&[Survived], &[]), Exit::CheckFailed),
             (results(&[NotBuilt], &[]), Exit::CheckFailed),
             (results(&[], &[(Equivalent, 3), (NotBuilt, 5)]), Exit::Green),
@@ -174,7 +181,10 @@ mod tests {
     #[test]
     fn the_last_line_has_every_figure() {
         use Verdict::{Equivalent, Killed, NotBuilt, Survived};
-        let results = results(&[Killed], &[(Killed, 2), (Survived, 1), (Equivalent, 1), (NotBuilt, 1)]);
+        let results = results(
+            &[Killed],
+            &[(Killed, 2), (Survived, 1), (Equivalent, 1), (NotBuilt, 1)],
+        );
 
         assert_eq!(
             results.summary(),

@@ -51,7 +51,11 @@ pub(crate) fn select(mutants: Vec<Mutant>, wanted: &Wanted<'_>, seed: u64) -> Ve
         .filter(in_file)
         .partition(|mutant| mutant.is_named);
     let everything = !wanted.named && wanted.sample.is_none();
-    let mut chosen = if wanted.named || everything { named } else { Vec::new() };
+    let mut chosen = if wanted.named || everything {
+        named
+    } else {
+        Vec::new()
+    };
     if let Some(size) = wanted.sample {
         chosen.extend(sample(generated, size, seed));
     } else if everything {
@@ -72,7 +76,10 @@ fn sample(mutants: Vec<Mutant>, size: usize, seed: u64) -> Vec<Mutant> {
         .collect();
     ranks.sort_unstable();
     let taken: Vec<usize> = ranks.into_iter().take(size).map(|(_, index)| index).collect();
-    let of_sample = mutants.into_iter().enumerate().filter(|(index, _)| taken.contains(index));
+    let of_sample = mutants
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| taken.contains(index));
     of_sample.map(|(_, mutant)| mutant).collect()
 }
 
@@ -161,7 +168,9 @@ mod tests {
         for text in ["0/3", "4/3", "3", "a/b", "1/0"] {
             assert_eq!(
                 text.parse::<Shard>(),
-                Err(format!("`{text}` is no shard; write I/N with I from 1 to N, as 2/8"))
+                Err(format!(
+                    "`{text}` is no shard; write I/N with I from 1 to N, as 2/8"
+                ))
             );
         }
     }

@@ -49,7 +49,11 @@ impl Interrupts {
 }
 
 /// Runs a plan until the first red check.
-pub(crate) async fn run(program: &Utf8Path, plan: &Plan, interrupts: &mut Interrupts) -> anyhow::Result<Noticed> {
+pub(crate) async fn run(
+    program: &Utf8Path,
+    plan: &Plan,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<Noticed> {
     let mut child = Command::new(program)
         .env(PLAN_VARIABLE, serde_json::to_string(plan)?)
         .env_remove(LIVE_VARIABLE)

@@ -255,7 +255,11 @@ impl Bench<'_> {
         let begun = Instant::now();
         let noticed = trial::run(self.program, &plan, interrupts).await?;
         let (verdict, because) = match noticed {
-            Noticed::By(words) => (Verdict::Killed, words),
+            Noticed::By(words) => {
+                // Its report says enough, and there are a thousand of them.
+                fs_err::remove_dir_all(folder.join("evidence")).unwrap_or_default();
+                (Verdict::Killed, words)
+            }
             Noticed::Nobody => (Verdict::Survived, format!("green: {}", mutant.checks.join(" "))),
             Noticed::Interrupted => return Ok(None),
             Noticed::Nothing(why) => {

@@ -189,7 +189,7 @@ impl<'a> Finder<'a> {
         // In a branch that is never taken: what the call alone names stays in use.
         let removed = format!("if false {{ {} }}", self.of(call));
         let what = format!("without {}", self.callee(call));
-        self.change(node, &removed, what);
+        self.change(node, &removed, &what);
     }
 
     /// `err := call()` and `err = call()`, which then did nothing and did not fail.
@@ -211,7 +211,7 @@ impl<'a> Finder<'a> {
                 self.of(call)
             );
             let what = format!("without {}", self.callee(call));
-            self.change(call, &skipped, what);
+            self.change(call, &skipped, &what);
         }
     }
 
@@ -236,7 +236,7 @@ impl<'a> Finder<'a> {
             let between = &self.text[first.end_byte()..second.start_byte()];
             let swapped = format!("{b}{between}{a}");
             let what = format!("{a}, {b} → {b}, {a}");
-            self.add(first.start_byte()..second.end_byte(), swapped, *first, what);
+            self.add(first.start_byte()..second.end_byte(), swapped, *first, &what);
         }
     }
 
@@ -261,14 +261,14 @@ impl<'a> Finder<'a> {
 
     fn replace(&mut self, node: Node<'_>, replacement: &str) {
         let what = format!("{} → {replacement}", self.of(node));
-        self.change(node, replacement, what);
+        self.change(node, replacement, &what);
     }
 
-    fn change(&mut self, node: Node<'_>, replacement: &str, what: String) {
+    fn change(&mut self, node: Node<'_>, replacement: &str, what: &str) {
         self.add(node.byte_range(), replacement.to_owned(), node, what);
     }
 
-    fn add(&mut self, range: Range<usize>, replacement: String, node: Node<'_>, what: String) {
+    fn add(&mut self, range: Range<usize>, replacement: String, node: Node<'_>, what: &str) {
         if !self.seen.insert((range.start, range.end, replacement.clone())) {
             return;
         }

@@ -99,7 +99,10 @@ impl Results {
         let survivors: Vec<String> = survivors
             .map(|outcome| format!("survived: {}\n", outcome.id))
             .collect();
-        format!("{table}\n{}", survivors.concat())
+        match self.outcomes.is_empty() {
+            true => String::new(),
+            false => format!("{table}\n{}", survivors.concat()),
+        }
     }
 
     /// The last line.

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Parser, Subcommand};
 use harness_artifacts::{ArtifactError, Options, cli};
-use harness_model::Exit;
+use harness_model::{Exit, PLAN_VARIABLE, PROGRAM_VARIABLE};
 use harness_report::{
     LOG_FILE, Recorded, ReportError, Style, Summary, ask_gate, find_run, read_gate, read_log, replay,
 };
@@ -60,6 +60,8 @@ enum Verb {
     Shell(shell::Args),
     /// What an autoscaler will do under an assumed load: a table of every change, and a chart.
     Simulate(Box<simulate::Args>),
+    /// The suite against ARCs that have one defect each. Exit 0: it noticed every named one and 95 % of the others.
+    Mutants(harness_mutants::Args),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +78,9 @@ fn main() -> ExitCode {
 /// A missing part is the environment's fault; a run that is not there, or a file or a value that cannot be read, is the user's to mend.
 fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(error) = error.downcast_ref::<ArtifactError>() {
+        return error.exit();
+    }
+    if let Some(error) = error.downcast_ref::<harness_mutants::Unusable>() {
         return error.exit();
     }
     let usage = error.is::<ReportError>()
@@ -101,7 +106,18 @@ fn carry_out(verb: Verb) -> anyhow::Result<Exit> {
         }
         Verb::Shell(args) => shell::enter(&repository(), &args),
         Verb::Simulate(args) => simulate::run(&args),
+        Verb::Mutants(args) => mutants(args),
     }
+}
+
+fn mutants(args: harness_mutants::Args) -> anyhow::Result<Exit> {
+    let given = |name: &str| {
+        std::env::var(name).with_context(|| format!("{name} is not set: start it with `cargo xtask mutants`"))
+    };
+    let plan = serde_json::from_str(&given(PLAN_VARIABLE)?).context("read the plan")?;
+    let program = Utf8PathBuf::from(given(PROGRAM_VARIABLE)?);
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    runtime.block_on(harness_mutants::run(args, plan, &program, &mut std::io::stdout()))
 }
 
 fn artifacts(args: cli::Args) -> anyhow::Result<Exit> {

@@ -180,6 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn every_check_that_mutants_are_shown_to_is_in_the_catalogue() {
+        let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let data =
+            harness_mutants::data::Data::read(repository.as_ref()).expect("fixtures/mutants is readable");
+        let ids: Vec<String> = CATALOGUE.iter().map(|scenario| (scenario.check)().id).collect();
+
+        let unknown: Vec<&str> = data
+            .filters()
+            .filter(|filter| !ids.iter().any(|id| id.contains(filter)))
+            .collect();
+
+        assert_eq!(unknown, Vec::<&str>::new());
+    }
+
+    #[test]
     fn a_check_that_moves_a_clock_needs_one_that_can_be_moved() {
         for check in CATALOGUE.iter().map(|scenario| (scenario.check)()) {
             let needs = check.needs.contains(&Capability::ClockControl);

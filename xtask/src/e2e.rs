@@ -188,6 +188,7 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         arc_manager,
         arc_chart: None,
         arc_webhook_server,
+        arc_build: None,
         upgrade: None,
         sync_period: e2e.sync_period.clone(),
         clock,

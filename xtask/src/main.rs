@@ -54,6 +54,9 @@ enum Verb {
     /// What an autoscaler will do under an assumed load: `simulate MANIFEST --load FILE --from TIME --for 7d`
     #[command(disable_help_flag = true)]
     Simulate(program::Forwarded),
+    /// The suite against ARCs that have one defect each: `mutants [--named] [--sample N --seed S] [--only ID] [--list]`
+    #[command(disable_help_flag = true)]
+    Mutants(program::Forwarded),
     /// All tests, what CI runs: style, lints, rules, dependency policy, tests, a whole run, the suite's proof of itself
     Test,
     /// The repository's rules, as code
@@ -84,6 +87,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::History(args) => program::harness("history", args, &root, &foreground),
         Verb::Shell(args) => program::harness("shell", args, &root, &foreground),
         Verb::Simulate(args) => program::harness("simulate", args, &root, &foreground),
+        Verb::Mutants(args) => program::mutants(args, &root, &foreground),
         Verb::MockGhes(args) => program::mock_ghes(args, &root, &foreground),
         Verb::Test => test::run(&root, &foreground),
         Verb::Tidy => tidy::run(&root),

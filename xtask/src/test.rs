@@ -14,7 +14,13 @@ use harness_model::{LIVE_VARIABLE, PLAN_VARIABLE, PROGRAM_VARIABLE};
 use crate::foreground::Foreground;
 use crate::programs::{self, FOR_A_RUN, Program, cargo};
 use crate::refusal::Refusal;
-use crate::{e2e, tidy};
+use crate::{e2e, program, tidy};
+
+/// A few of the mutants, some with names and some that the operators make: enough to see that they are built, run and noticed.
+const MUTANTS: [&[&str]; 2] = [
+    &["--named", "--shard", "1/10"],
+    &["--file", "autoscaling.go", "--sample", "3", "--seed", "4"],
+];
 
 /// Runs the stages; the first that fails ends it with exit 1.
 pub(crate) fn run(root: &Utf8Path, foreground: &Foreground) -> anyhow::Result<()> {
@@ -89,6 +95,12 @@ fn live(stages: &mut Stages<'_>, root: &Utf8Path) -> anyhow::Result<()> {
     stages.command("the README's journeys", &mut live_test("readme"))?;
     stages.command("upgrade", &mut live_test("upgrade"))?;
     stages.command("differential", &mut live_test("differential"))?;
+    stages.step("mutants", || {
+        MUTANTS.iter().try_for_each(|flags| {
+            let mut command = program::mutants_command(root, &built)?;
+            succeed("mutants", command.args(*flags), foreground)
+        })
+    })?;
     stages.last("self-proof", &mut live_test("self_proof"))
 }
 

@@ -66,6 +66,12 @@ pub enum ArtifactError {
         /// The Go module.
         module: String,
     },
+    /// The part has no Go module, so there is no source to change.
+    #[error("{part} is not built from a Go module, so its source cannot be changed; name a version that is")]
+    NoModule {
+        /// Name and version.
+        part: String,
+    },
     /// The part must be built, and there is no Go.
     #[error(
         "{part} cannot be built: there is no `go` on PATH{download}; install Go 1.25 or newer and run again"
@@ -235,6 +241,7 @@ impl ArtifactError {
             | ArtifactError::UnknownPart { .. }
             | ArtifactError::UnknownVersion { .. }
             | ArtifactError::NoRelease { .. }
+            | ArtifactError::NoModule { .. }
             | ArtifactError::Foreign { .. } => Exit::Usage,
             ArtifactError::OtherVersions { cause, .. } => cause.exit(),
             _ => Exit::Environment,

@@ -7,6 +7,7 @@
 //! [`Resolver`] is the entry; [`lock`] and [`list`] are the verbs behind `cargo xtask artifacts`, [`cli`] their command line.
 
 mod cache;
+mod changed;
 mod chart;
 pub mod cli;
 mod clock;
@@ -24,6 +25,7 @@ mod recipe;
 mod release;
 mod resolver;
 
+pub use changed::ChangedModule;
 pub use clock::CLOCK_VARIABLE;
 pub use error::ArtifactError;
 pub use foreign::foreign;

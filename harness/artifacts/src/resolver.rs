@@ -56,7 +56,7 @@ pub struct Resolver {
     pub(crate) platform: Platform,
     pub(crate) offline: bool,
     recipes: Recipes,
-    path: Option<OsString>,
+    pub(crate) path: Option<OsString>,
 }
 
 /// The cache that all checkouts share: `$GHES_HARNESS_CACHE`, else `ghes-harness` in `$XDG_CACHE_HOME` or `~/.cache`.
@@ -454,7 +454,7 @@ fn answer(pin: &Pin, found: Found, made_in: Option<f64>) -> Resolved {
     }
 }
 
-fn package_of(pin: &Pin) -> Option<&str> {
+pub(crate) fn package_of(pin: &Pin) -> Option<&str> {
     match &pin.source {
         Some(Source::Program { package, .. }) => Some(package),
         _ => None,

@@ -63,6 +63,10 @@ pub struct Plan {
     pub arc_chart: Option<String>,
     /// A foreign webhook server program.
     pub arc_webhook_server: Option<String>,
+    /// A folder of programs built here from a changed copy of the version's source, by part name, which stand for the version's own. They have the
+    /// clock overlay, so unlike a foreign manager they may be on a controlled clock.
+    #[serde(default)]
+    pub arc_build: Option<String>,
     /// What it is upgraded to, in a run that does so.
     #[serde(default)]
     pub upgrade: Option<UpgradePlan>,

@@ -109,6 +109,9 @@ pub(crate) async fn provision(
         let foreign = harness_artifacts::foreign(webhook_server, Utf8Path::new(path))?;
         parts.insert(webhook_server.to_owned(), foreign);
     }
+    if let Some(folder) = &plan.arc_build {
+        stand_in(&mut parts, Utf8Path::new(folder))?;
+    }
     if let (Some(path), Some(chart)) = (&plan.arc_chart, parts.get_mut("arc-chart")) {
         // Its origin stays the version's: what a test changed in a copy is no release of its own.
         chart.path = Utf8PathBuf::from(path);
@@ -199,6 +202,17 @@ impl Provisioned {
     }
 }
 
+/// Puts the programs of a folder, which are called as their parts, in the place of these. The same manager serves with and without a controlled clock.
+fn stand_in(parts: &mut BTreeMap<String, Resolved>, folder: &Utf8Path) -> anyhow::Result<()> {
+    for (name, resolved) in parts {
+        let program = folder.join(if name == ARC_CLOCK { ARC[0] } else { name });
+        if program.is_file() {
+            *resolved = harness_artifacts::foreign(name, &program)?;
+        }
+    }
+    Ok(())
+}
+
 fn arc(parts: &BTreeMap<String, Resolved>, version: &str) -> anyhow::Result<ArcParts> {
     Ok(ArcParts {
         version: version.to_owned(),
@@ -215,4 +229,45 @@ fn path(parts: &BTreeMap<String, Resolved>, name: &str) -> anyhow::Result<Utf8Pa
     let resolved = parts.get(name);
     let resolved = resolved.with_context(|| format!("the part {name} was not resolved"))?;
     Ok(resolved.path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use harness_model::Origin;
+
+    use super::*;
+
+    #[test]
+    fn a_build_stands_for_its_part_on_either_clock_and_for_no_other() {
+        let folder = camino_tempfile::tempdir().expect("a temporary folder");
+        let program = folder.path().join(ARC[0]);
+        std::fs::write(&program, "").expect("the folder is ours");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("the file is ours");
+        let pinned = |name: &str| {
+            let part = Part {
+                name: name.to_owned(),
+                version: "v0.27.6".to_owned(),
+                origin: Origin::Ours,
+            };
+            let resolved = Resolved {
+                path: Utf8PathBuf::from("/cache").join(name),
+                part,
+                chart: None,
+                cached: true,
+                seconds: 0.0,
+            };
+            (name.to_owned(), resolved)
+        };
+        let server = ArcServer::GithubWebhook.part();
+        let mut parts: BTreeMap<String, Resolved> = [ARC[0], ARC_CLOCK, server].map(pinned).into();
+
+        stand_in(&mut parts, folder.path()).expect("the program can be run");
+
+        let program = program.canonicalize_utf8().expect("it is there");
+        assert_eq!(parts[ARC[0]].path, program);
+        assert_eq!(parts[ARC_CLOCK].path, program);
+        assert_eq!(parts[server].path, Utf8Path::new("/cache").join(server));
+    }
 }

@@ -16,7 +16,7 @@ struct Layer {
     why: &'static str,
 }
 
-const LAYERS: [Layer; 6] = [
+const LAYERS: [Layer; 7] = [
     Layer {
         manifest: "harness/model/Cargo.toml",
         without: &[&KUBERNETES, &GITHUB, &NETWORK],
@@ -41,6 +41,11 @@ const LAYERS: [Layer; 6] = [
         manifest: "harness/node/Cargo.toml",
         without: &[&GITHUB],
         why: "the node knows nothing of GitHub",
+    },
+    Layer {
+        manifest: "harness/mutants/Cargo.toml",
+        without: &[&KUBERNETES, &GITHUB, &["scenarios"]],
+        why: "whether a mutant is noticed is told by a run's events alone",
     },
     Layer {
         manifest: "xtask/Cargo.toml",

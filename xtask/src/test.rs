@@ -18,7 +18,7 @@ use crate::{e2e, program, tidy};
 
 /// A few of the mutants, some with names and some that the operators make: enough to see that they are built, run and noticed.
 const MUTANTS: [&[&str]; 2] = [
-    &["--named", "--shard", "1/10"],
+    &["--named", "--shard", "8/10"],
     &["--file", "autoscaling.go", "--sample", "3", "--seed", "4"],
 ];
 

@@ -144,10 +144,10 @@ impl Defect {
                 manifest["spec"]["scaleUpTriggers"][0]["duration"] = json!("30m");
             }
             Defect::LostCredentials if manifest.pointer("/spec/template/spec/repository").is_some() => {
-                without_credentials(manifest);
+                lose(manifest, "/spec/template/spec", "githubAPICredentialsFrom");
             }
             Defect::BroadToken if manifest.pointer("/spec/template/spec/enterprise").is_some() => {
-                without_credentials(manifest);
+                lose(manifest, "/spec/template/spec", "githubAPICredentialsFrom");
             }
             Defect::PlainHttp if kind == "Secret" && manifest["metadata"]["name"] == "spelling-1" => {
                 let url = manifest["stringData"]["github_enterprise_url"].as_str();
@@ -261,13 +261,5 @@ fn unask(manifest: &mut Value, kind: &str) {
     }
     if let Some(webhooks) = manifest["webhooks"].as_array_mut() {
         webhooks.retain(|webhook| webhook["name"] != name);
-    }
-}
-
-/// The RunnerDeployment names no Secret, so that ARC takes its own token.
-fn without_credentials(deployment: &mut Value) {
-    let spec = deployment.pointer_mut("/spec/template/spec");
-    if let Some(spec) = spec.and_then(Value::as_object_mut) {
-        spec.remove("githubAPICredentialsFrom");
     }
 }

@@ -68,6 +68,8 @@ pub static CATALOGUE: &[Scenario] = &[
     pod_docker::WITHIN,
     pod_docker::MTU_AND_MIRROR,
     pod_docker::GROUP_ID,
+    // Waits long for Kubernetes: early, so that others run meanwhile.
+    node_lost::LOST,
     registration::ENTERPRISE,
     registration::ORGANIZATION,
     registration::REPOSITORY,
@@ -127,7 +129,6 @@ pub static CATALOGUE: &[Scenario] = &[
     pods::IDLE_DELETED,
     pods::BUSY_DELETED,
     terminating::TERMINATING,
-    node_lost::LOST,
     ephemeral::VOLUME,
     scaling::ADJUSTMENT,
     metric_rules::ADJUSTMENT_AND_FACTOR,

@@ -21,7 +21,6 @@ pub(crate) const PRIORITY: Scenario = Scenario {
             .into(),
         grounds: "ARC's documentation on scheduled overrides: the earlier entry is prioritized higher than later entries".into(),
         not_covered: "an entry without minReplicas, which oracle::differential has".into(),
-        profile: Profile::Core,
         ..of_rows(UTC, vec![9])
     }
     },

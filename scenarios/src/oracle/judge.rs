@@ -115,6 +115,8 @@ pub(super) struct Judge {
     case: Case,
     moment: usize,
     status: Status,
+    /// The status that this moment's last write replaced, which a cache may still show.
+    replaced: Option<Status>,
     target: Target,
     /// What the clock showed when this moment began.
     left: Timestamp,
@@ -135,6 +137,7 @@ struct Possibility {
     /// Whether spec and load are those of this moment, and not yet those of the one before.
     current: bool,
     now: Timestamp,
+    status: Status,
     observed: Observed,
     result: Result<Outcome, ReconcileError>,
 }
@@ -160,6 +163,7 @@ impl Judge {
             moment: 0,
             left: Timestamp::MAX,
             status: Status::default(),
+            replaced: None,
             target,
             earlier: vec![before],
             reconciles: 0,
@@ -179,6 +183,7 @@ impl Judge {
         self.left = left;
         self.reconciles = 0;
         self.rests = false;
+        self.replaced = None;
         if moment > 0 {
             self.earlier.clear();
         }
@@ -206,7 +211,9 @@ impl Judge {
             }
             match self.agrees_with_writes(possibility, reconcile, written) {
                 Some(true) if !open => {
-                    self.stale += usize::from(possibility.observed.replicas != self.target.replicas);
+                    let behind = possibility.observed.replicas != self.target.replicas
+                        || possibility.status != self.status;
+                    self.stale += usize::from(behind);
                     self.take(possibility, written);
                     return Judged::Agreed;
                 }
@@ -272,23 +279,32 @@ impl Judge {
             .flat_map(|spec| moments.clone().rev().map(move |load| (spec, load)))
         {
             let spec = self.case.spec(spec_of)?;
-            for replicas in std::iter::once(&self.target.replicas).chain(self.earlier.iter().rev()) {
-                let before = reconcile.percentage.map(|percentage| percentage.before);
-                if before.is_some_and(|before| before != replicas.unwrap_or(1)) {
-                    continue;
-                }
-                for now in &times {
-                    possibilities.push(Possibility {
-                        current: (spec_of, load_of) == (self.moment, self.moment),
-                        ..self.possibility(&spec, load_of, *replicas, *now)
-                    });
+            let is_of_now = (spec_of, load_of) == (self.moment, self.moment);
+            for status in std::iter::once(&self.status).chain(&self.replaced) {
+                for replicas in std::iter::once(&self.target.replicas).chain(self.earlier.iter().rev()) {
+                    let before = reconcile.percentage.map(|percentage| percentage.before);
+                    if before.is_some_and(|before| before != replicas.unwrap_or(1)) {
+                        continue;
+                    }
+                    for now in &times {
+                        possibilities.push(Possibility {
+                            current: is_of_now && *status == self.status,
+                            ..self.possibility(&spec, load_of, (status, *replicas), *now)
+                        });
+                    }
                 }
             }
         }
         Ok(possibilities)
     }
 
-    fn possibility(&self, spec: &Spec, load_of: usize, replicas: Option<i64>, now: Timestamp) -> Possibility {
+    fn possibility(
+        &self,
+        spec: &Spec,
+        load_of: usize,
+        (status, replicas): (&Status, Option<i64>),
+        now: Timestamp,
+    ) -> Possibility {
         let observed = Observed {
             replicas,
             ..self.case.observed(load_of, &self.autoscaler, &self.company)
@@ -296,7 +312,8 @@ impl Judge {
         Possibility {
             current: false,
             now,
-            result: self.controller.reconcile(spec, &self.status, &observed, now),
+            status: status.clone(),
+            result: self.controller.reconcile(spec, status, &observed, now),
             observed,
         }
     }
@@ -320,7 +337,7 @@ impl Judge {
         }
         let mut seen = written.statuses.front()?.clone();
         // ARC reads the clock again for the time of a scale-out, after it has written the target.
-        let scaled_out = outcome.desired > self.status.desired_replicas.unwrap_or(1);
+        let scaled_out = outcome.desired > possibility.status.desired_replicas.unwrap_or(1);
         let read_again = possibility.now..=later(reconcile.ended_at, WRITING);
         let time = &mut seen.last_successful_scale_out_time;
         if scaled_out && time.is_some_and(|time| read_again.contains(&time)) {
@@ -351,10 +368,9 @@ impl Judge {
         if outcome.status != self.status {
             self.rests = false;
             // As it was written, with ARC's own reading of the clock.
-            self.status = written
-                .statuses
-                .pop_front()
-                .unwrap_or_else(|| outcome.status.clone());
+            let written = written.statuses.pop_front();
+            let status = written.unwrap_or_else(|| outcome.status.clone());
+            self.replaced = Some(std::mem::replace(&mut self.status, status));
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) const RUNNER: Scenario = Scenario {
         grounds: "the runner image's startup script: ten tries, then the container ends; the guide says that such a runner stays Pending"
             .into(),
         not_covered: "a GHES that does not answer at all; an outage that begins while runners are registered".into(),
-        profile: Profile::Core,
+        profile: Profile::Extended,
         needs: vec![Capability::RunPods, Capability::Ledger, Capability::ForceFault],
         // The refused route is every runner's.
         claims: Claim::OwnArc(OwnArc::default()),

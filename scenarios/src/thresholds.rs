@@ -44,7 +44,7 @@ pub(crate) const ZERO: Scenario = Scenario {
             .into(),
         grounds: "ARC's documentation: PercentageRunnersBusy cannot scale from 0, TotalNumberOfQueuedAndInProgressWorkflowRuns can".into(),
         not_covered: "webhooks, which can as well; how it gets back to 0".into(),
-        profile: Profile::Core,
+        profile: Profile::Extended,
         needs: vec![Capability::RunPods, Capability::Ledger],
         claims: Claim::SharedArc,
         pains: vec![1],

@@ -4,7 +4,7 @@
 //! 5545. The clock is moved over years. Not covered: runners; `overrides::year` has every boundary of a year.
 
 use futures::FutureExt as _;
-use harness::model::{Check, Profile};
+use harness::model::Check;
 use harness::{Context, Scenario, expect_equal};
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -13,6 +13,7 @@ use harness::mock_ghes::Signature;
 use harness::mock_ghes::view::DeliveryView;
 use harness::model::{ArcServer, Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, Trail, expect, expect_equal};
+use jiff::Timestamp;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
@@ -325,6 +326,11 @@ async fn expiry(context: Context) -> anyhow::Result<()> {
 
     send(&context, &queued[0], Signature::Good, 200, &by_one).await?;
     let up = scaled.desired.reaches(1, DEADLINE).await?;
+    expect_equal(
+        "seconds from the reservation's effectiveTime to its expirationTime",
+        &Some(SHORT.as_secs().cast_signed()),
+        &seconds_reserved(&context, &scaled.name).await?,
+    )?;
     let down = scaled.desired.reaches(0, DEADLINE).await?;
     let lasted = down.at - up.at;
     context.measure("a reservation of 3 s lasted", lasted.as_secs_f64(), "s");
@@ -346,6 +352,18 @@ async fn expiry(context: Context) -> anyhow::Result<()> {
         &scaled.reserved.values().last().copied(),
     )?;
     Ok(())
+}
+
+/// How long the autoscaler's first reservation is to last, by its own times.
+async fn seconds_reserved(context: &Context, name: &str) -> anyhow::Result<Option<i64>> {
+    let autoscalers = context.objects(&resources::horizontal_runner_autoscaler());
+    let found = autoscalers.get(name).await.context("read the autoscaler")?;
+    let time = |field: &str| -> Option<Timestamp> {
+        let pointer = format!("/spec/capacityReservations/0/{field}");
+        found.data.pointer(&pointer)?.as_str()?.parse().ok()
+    };
+    let times = time("effectiveTime").zip(time("expirationTime"));
+    Ok(times.map(|(from, until)| until.as_second() - from.as_second()))
 }
 
 #[cfg(test)]

@@ -204,16 +204,15 @@ fn green_sentence(summary: &Summary, passed: usize) -> String {
     let total = count(summary.checks.len(), "check");
     let expected = summary.count(Verdict::ExpectedFailure);
     let not_run = summary.checks.len() - passed - expected;
-    let mut others = String::new();
-    for (number, what) in [(expected, "failed as expected"), (not_run, "not run")] {
-        if number > 0 {
-            others += &format!(", {number} {what}");
-        }
-    }
+    let others: Vec<String> = [(expected, "failed as expected"), (not_run, "not run")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
     let passed = if others.is_empty() {
         format!("all {total} passed")
     } else {
-        format!("{passed} of {total} passed{others}")
+        format!("{passed} of {total} passed, {}", others.join(", "))
     };
     match summary.count(Verdict::Flaky) {
         0 => passed,

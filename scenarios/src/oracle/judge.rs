@@ -126,6 +126,8 @@ pub(super) struct Judge {
     pub(super) reconciles: usize,
     /// Whether the last reconcile had nothing to change.
     rests: bool,
+    /// Whether its cache was behind the times.
+    behind: bool,
     /// Reconciles that only a cache behind the times explains.
     pub(super) stale: usize,
     /// What the last reconcile came to.
@@ -168,6 +170,7 @@ impl Judge {
             earlier: vec![before],
             reconciles: 0,
             rests: false,
+            behind: false,
             stale: 0,
             last: None,
         }
@@ -198,6 +201,13 @@ impl Judge {
         self.rests && written.statuses.is_empty() && written.targets.is_empty()
     }
 
+    /// Whether it rests on what a cache behind the times showed: ARC then does nothing more until it is made to reconcile. If so, it rests no longer.
+    pub(super) fn rouse(&mut self) -> bool {
+        let rouse = self.rests && self.behind;
+        self.rests &= !rouse;
+        rouse
+    }
+
     /// Judges the next reconcile. `late`: nothing more will be seen of what it wrote.
     pub(super) fn judge(&mut self, reconcile: &Reconcile, written: &mut Written, late: bool) -> Judged {
         let possibilities = match self.possibilities(reconcile) {
@@ -214,6 +224,7 @@ impl Judge {
                     let behind = possibility.observed.replicas != self.target.replicas
                         || possibility.status != self.status;
                     self.stale += usize::from(behind);
+                    self.behind = behind;
                     self.take(possibility, written);
                     return Judged::Agreed;
                 }

@@ -41,6 +41,9 @@ const STALLED: Duration = Duration::from_secs(8);
 /// A reconcile takes milliseconds.
 const CRASHES_WITHIN: Duration = Duration::from_secs(20);
 
+/// The annotation whose change has ARC reconcile once more.
+const AGAIN: &str = "again";
+
 /// So many lines hold a Go program's panic.
 const LAST_WORDS: usize = 60;
 
@@ -58,6 +61,8 @@ pub(super) struct Stage<'a> {
     /// The replicas of each target when its last case was over.
     before: Vec<Option<i64>>,
     played: usize,
+    /// How often an autoscaler that rested on a cache behind the times was made to reconcile.
+    roused: usize,
     _watches: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -128,6 +133,7 @@ impl<'a> Stage<'a> {
             before: vec![None; flavours.len()],
             flavours,
             played: 0,
+            roused: 0,
         };
         let pool = (0..POOL).map(|index| runner(&pool_runner(index), "pool"));
         stage.create(&resources::runner(), pool.collect()).await?;
@@ -274,6 +280,35 @@ impl<'a> Stage<'a> {
             .buffer_unordered(AT_A_TIME)
             .try_collect()
             .await?;
+        self.await_rest(playing).await?;
+        loop {
+            let behind = playing.iter_mut().filter(|p| p.disagreement.is_none());
+            let behind: Vec<String> = behind
+                .filter_map(|p| p.judge.rouse().then(|| p.autoscaler.clone()))
+                .collect();
+            if behind.is_empty() {
+                break;
+            }
+            for autoscaler in behind {
+                let changed = json!({ "metadata": { "annotations": { AGAIN: self.roused.to_string() } } });
+                self.patch_autoscaler(&autoscaler, &changed).await?;
+                self.roused += 1;
+            }
+            self.await_rest(playing).await?;
+        }
+        self.look(playing, true);
+        for p in playing.iter_mut().filter(|p| p.is_restless() || !p.is_done()) {
+            p.disagreement = Some(p.judge.unfinished(&p.written));
+        }
+        let now_at_rest = |p: &&mut Playing| p.times().contains(&at);
+        for p in playing.iter_mut().filter(now_at_rest) {
+            p.rests.push(p.rest());
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing more is to come of any.
+    async fn await_rest(&mut self, playing: &mut [Playing]) -> anyhow::Result<()> {
         let mut news = Instant::now();
         eventually("every autoscaler at rest", REST_WITHIN, || {
             if self.look(playing, false) {
@@ -289,14 +324,6 @@ impl<'a> Stage<'a> {
             async move { seen }
         })
         .await?;
-        self.look(playing, true);
-        for p in playing.iter_mut().filter(|p| p.is_restless() || !p.is_done()) {
-            p.disagreement = Some(p.judge.unfinished(&p.written));
-        }
-        let now_at_rest = |p: &&mut Playing| p.times().contains(&at);
-        for p in playing.iter_mut().filter(now_at_rest) {
-            p.rests.push(p.rest());
-        }
         Ok(())
     }
 
@@ -352,11 +379,16 @@ impl<'a> Stage<'a> {
             "metadata": { "annotations": { LABEL: moment.to_string() } },
             "spec": changes(&case.moments[moment - 1].spec, &now.spec),
         });
+        self.patch_autoscaler(&p.autoscaler, &patch).await
+    }
+
+    /// Changes an autoscaler, at which ARC reconciles it.
+    async fn patch_autoscaler(&self, name: &str, patch: &Value) -> anyhow::Result<()> {
         let autoscalers = self.context.objects(&resources::horizontal_runner_autoscaler());
         let patched = autoscalers
-            .patch(&p.autoscaler, &PatchParams::default(), &Patch::Merge(&patch))
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
             .await;
-        patched.with_context(|| format!("change the autoscaler {}", p.autoscaler))?;
+        patched.with_context(|| format!("change the autoscaler {name}"))?;
         Ok(())
     }
 

@@ -7,8 +7,8 @@ use harness::model::{Check, Profile};
 use harness::{Context, Scenario};
 use serde_json::{Value, json};
 
-use crate::oracle::case::{Level, PERCENTAGE};
-use crate::oracle::rows::{Row, UTC, Wanted, busy, of_rows, play, second};
+use crate::oracle::case::Level;
+use crate::oracle::rows::{Row, UTC, Wanted, busy, guide_metric, of_rows, play, second};
 
 pub(crate) const ANTI_FLAP: Scenario = Scenario {
     check: || {
@@ -36,10 +36,7 @@ async fn anti_flap(context: Context) -> anyhow::Result<()> {
 fn spec() -> Value {
     json!({
         "minReplicas": 2, "maxReplicas": 16, "scaleDownDelaySecondsAfterScaleOut": 300,
-        "metrics": [{
-            "type": PERCENTAGE, "scaleUpThreshold": "0.75", "scaleDownThreshold": "0.25",
-            "scaleUpFactor": "2", "scaleDownFactor": "0.5",
-        }],
+        "metrics": [guide_metric()],
     })
 }
 

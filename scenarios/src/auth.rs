@@ -5,15 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
 use futures::FutureExt as _;
-use harness::cluster::{Seen, eventually};
 use harness::ghes::Scope;
 use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Scenario, TEAMS, expect, expect_equal};
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::ListParams;
 use serde_json::json;
 
 use crate::credentials::{
@@ -88,8 +83,8 @@ async fn per_object(context: Context) -> anyhow::Result<()> {
     ];
     await_registration(&context, &registrations[0], first).await?;
     await_registration(&context, &registrations[1], second).await?;
-    await_online(&context, &organization, 1).await?;
-    await_online(&context, &Scope::from(&repository), 1).await?;
+    fleet::await_online(&context, &organization, 1).await?;
+    fleet::await_online(&context, &Scope::from(&repository), 1).await?;
     asked_as(&context, &organization.to_string(), &[first])?;
     asked_as(&context, &format!("repos/{repository}"), &[second])?;
 
@@ -98,7 +93,7 @@ async fn per_object(context: Context) -> anyhow::Result<()> {
     scaler["spec"]["minReplicas"] = json!(2);
     context.apply(&scaler).await?;
     await_registration(&context, &registrations[0], third).await?;
-    await_online(&context, &organization, 2).await?;
+    fleet::await_online(&context, &organization, 2).await?;
     asked_as(&context, &organization.to_string(), &[first, third])?;
     asked_as(&context, &format!("repos/{repository}"), &[second])
 }
@@ -113,22 +108,6 @@ fn asked_as(context: &Context, scope: &str, users: &[&str]) -> anyhow::Result<()
         &expected,
         &seen,
     )?;
-    Ok(())
-}
-
-async fn await_online(context: &Context, scope: &Scope, count: usize) -> anyhow::Result<()> {
-    eventually(
-        &format!("{count} runners of {scope} online"),
-        fleet::DEADLINE,
-        || async {
-            match context.ghes().runners(scope).await {
-                Ok(list) if list.iter().filter(|r| r.status == "online").count() == count => Seen::Yes(()),
-                Ok(list) => Seen::NotYet(fleet::described(&list)),
-                Err(error) => Seen::NotYet(error.to_string()),
-            }
-        },
-    )
-    .await?;
     Ok(())
 }
 
@@ -156,13 +135,12 @@ async fn missing_scope(context: Context) -> anyhow::Result<()> {
         refused && !posts.is_empty(),
         told(&posts),
     )?;
-    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
-    let pods = pods.list(&ListParams::default()).await.context("list the pods")?;
-    expect_equal("pods of the enterprise", &0, &pods.items.len())?;
+    let pods = fleet::pod_names(&context).await?;
+    expect_equal("pods of the enterprise", &0, &pods.len())?;
 
     let of_organization = fixtures::for_scope(guide, &organization);
     context
         .apply(&deployment_with(of_organization, "organization", "narrow"))
         .await?;
-    await_online(&context, &organization, 1).await
+    fleet::await_online(&context, &organization, 1).await
 }

@@ -10,12 +10,9 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
 use harness::mock_ghes::Record;
-use harness::model::{Capability, Check, Claim, OwnArc, Profile, WallClock};
+use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{APP, Context, INSTALLATION, Scenario, TEAMS, expect, expect_equal};
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::ListParams;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -23,10 +20,9 @@ use crate::credentials::{
     ENTERPRISE_SCOPE, autoscaler_with, await_registration, deployment_with, let_arc_read_secrets,
     registration_path, requests_below, secret, token, token_secret, told,
 };
-use crate::fleet;
-use crate::github_client::{await_failure, name_of};
+use crate::fleet::{self, name_of};
 use crate::quickstart::follow;
-use crate::scaling::{autoscale, autoscaler};
+use crate::scaling::{autoscale, autoscaler, await_failure};
 use crate::trust;
 use crate::visit::visit;
 
@@ -44,7 +40,7 @@ pub(crate) const TOKEN_REVOKED: Scenario = Scenario {
         not_covered: "ARC's own token, which needs another pod; a busy runner that must be removed meanwhile".into(),
         profile: Profile::Extended,
         needs: vec![Capability::RunPods, Capability::Ledger, Capability::ClockControl],
-        claims: controlled(),
+        claims: Claim::OwnArc(OwnArc::with_clock()),
         pains: vec![10, 20],
     }
     },
@@ -64,19 +60,12 @@ pub(crate) const GITHUB_APP: Scenario = Scenario {
         not_covered: "an App in ARC's own environment; runners of an enterprise, which no App may manage; a repository's runners".into(),
         profile: Profile::Extended,
         needs: vec![Capability::RunPods, Capability::Ledger, Capability::ClockControl],
-        claims: controlled(),
+        claims: Claim::OwnArc(OwnArc::with_clock()),
         pains: vec![17],
     }
     },
     run: |context| github_app(context).boxed(),
 };
-
-fn controlled() -> Claim {
-    Claim::OwnArc(OwnArc {
-        clock: WallClock::Controlled,
-        ..OwnArc::default()
-    })
-}
 
 /// From then on ARC asks for another registration token.
 const HALF_AN_HOUR: SignedDuration = SignedDuration::from_mins(31);
@@ -106,7 +95,7 @@ async fn token_revoked(context: Context) -> anyhow::Result<()> {
 
     let revoked_at = clock.now();
     context.hand().revoke(&token_one).await?;
-    let message = await_failure(&context, &name_of(&scaler)).await?;
+    let message = await_failure(&context, &name_of(&scaler), "").await?;
     context.observe(format!("first, the autoscaler's event says {message:?}"));
     desk.let_all_go();
     follow(&context, run).await?;
@@ -141,10 +130,8 @@ async fn token_revoked(context: Context) -> anyhow::Result<()> {
 
 /// How many pods the RunnerDeployment has that came half an hour after the rest.
 async fn late_pods(context: &Context) -> anyhow::Result<usize> {
-    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
-    let pods = pods.list(&ListParams::default()).await.context("list the pods")?;
-    let names = pods.items.into_iter().filter_map(|pod| pod.metadata.name);
-    Ok(names.filter(|name| name.starts_with(LATE)).count())
+    let names = fleet::pod_names(context).await?;
+    Ok(names.iter().filter(|name| name.starts_with(LATE)).count())
 }
 
 async fn github_app(context: Context) -> anyhow::Result<()> {
@@ -178,7 +165,7 @@ async fn github_app(context: Context) -> anyhow::Result<()> {
             .all(|record| record.identity == format!("app {APP}")),
         told(&trades),
     )?;
-    await_runner(&context).await?;
+    fleet::await_online(&context, &organization, 1).await?;
     let mut scaler = autoscaler_with(autoscaler(&context), NAME, NAME);
     scaler["spec"]["minReplicas"] = json!(1);
     scaler["spec"]["maxReplicas"] = json!(1);
@@ -237,17 +224,4 @@ async fn await_trades(context: &Context, count: usize) -> anyhow::Result<Vec<Rec
     )
     .await?;
     Ok(trades)
-}
-
-async fn await_runner(context: &Context) -> anyhow::Result<()> {
-    let organization = context.tenant().organization();
-    eventually("a runner of the organization online", fleet::DEADLINE, || async {
-        match context.ghes().runners(&organization).await {
-            Ok(list) if list.iter().any(|runner| runner.status == "online") => Seen::Yes(()),
-            Ok(list) => Seen::NotYet(fleet::described(&list)),
-            Err(error) => Seen::NotYet(error.to_string()),
-        }
-    })
-    .await?;
-    Ok(())
 }

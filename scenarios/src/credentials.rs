@@ -17,9 +17,6 @@ pub(crate) const ORGANIZATION_SCOPES: [&str; 2] = ["repo", "admin:org"];
 /// The scope for runners of an enterprise besides.
 pub(crate) const ENTERPRISE_SCOPE: &str = "manage_runners:enterprise";
 
-/// What ARC calls itself.
-const ARC: &str = "actions-runner-controller";
-
 /// A new token of this user.
 pub(crate) async fn token(context: &Context, user: &str, scopes: &[&str]) -> anyhow::Result<SecretString> {
     let token = context.hand().issue_token(user, scopes).await?;
@@ -96,9 +93,8 @@ pub(crate) async fn let_arc_read_secrets(context: &Context) -> anyhow::Result<()
 pub(crate) fn requests_below(context: &Context, path: &str) -> Vec<Record> {
     let mut records = context.hand().ledger().recent();
     records.retain(|record| {
-        let agent = record.user_agent.as_deref().unwrap_or_default();
         let rest = record.path.strip_prefix(path);
-        agent.starts_with(ARC) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        fleet::is_of_arc(record) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });
     records
 }

@@ -10,7 +10,10 @@ use harness::Context;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::ghes::{Runner, Scope};
+use harness::mock_ghes::Record;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
@@ -64,6 +67,20 @@ pub(crate) async fn await_another(context: &Context, known: &BTreeSet<String>) -
     Ok(name)
 }
 
+/// Waits until exactly so many of the scope's runners are online, busy or idle.
+pub(crate) async fn await_online(context: &Context, scope: &Scope, count: usize) -> anyhow::Result<()> {
+    let awaited = format!("{count} runners of {scope} online in GHES");
+    eventually(&awaited, DEADLINE, || async {
+        match context.ghes().runners(scope).await {
+            Ok(list) if list.iter().filter(|r| r.status == "online").count() == count => Seen::Yes(()),
+            Ok(list) => Seen::NotYet(described(&list)),
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
 /// Waits until ARC has listed the scope's runners so many times after `since`, as it does at each reconcile of an autoscaler that counts
 /// busy ones.
 pub(crate) async fn await_listed(
@@ -77,14 +94,11 @@ pub(crate) async fn await_listed(
         &format!("{times} requests of ARC for {path} after {since}"),
         DEADLINE,
         || async {
-            let by_arc = |agent: &String| agent.starts_with("actions-runner-controller");
             let requests = context.hand().ledger().requests_to(&path);
             let requests = requests
                 .iter()
                 .filter(|request| request.method == "GET" && request.at > since);
-            let listed = requests
-                .filter(|request| request.user_agent.as_ref().is_some_and(by_arc))
-                .count();
+            let listed = requests.filter(|request| is_of_arc(request)).count();
             if listed >= times {
                 Seen::Yes(())
             } else {
@@ -94,6 +108,26 @@ pub(crate) async fn await_listed(
     )
     .await?;
     Ok(())
+}
+
+/// Whether ARC sent this request.
+pub(crate) fn is_of_arc(request: &Record) -> bool {
+    let agent = request.user_agent.as_deref().unwrap_or_default();
+    agent.starts_with("actions-runner-controller")
+}
+
+/// The name of a manifest's object.
+pub(crate) fn name_of(manifest: &Value) -> String {
+    let name = manifest["metadata"]["name"].as_str();
+    name.unwrap_or_default().to_owned()
+}
+
+/// The names of the pods in the scenario's namespace.
+pub(crate) async fn pod_names(context: &Context) -> anyhow::Result<BTreeSet<String>> {
+    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
+    let list = pods.list(&ListParams::default()).await.context("list the pods")?;
+    let names = list.items.into_iter();
+    Ok(names.filter_map(|pod| pod.metadata.name).collect())
 }
 
 /// Runners in a line, with what GHES says of each.

@@ -7,22 +7,23 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
 use harness::mock_ghes::{self, Record};
-use harness::model::{Capability, Check, Claim, OwnArc, Profile, WallClock};
+use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, TEAMS, expect, expect_equal};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use secrecy::ExposeSecret as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::credentials::{
     ENTERPRISE_SCOPE, await_registration, deployment_with, registration_path, requests_below, secret, token,
     told,
 };
-use crate::fleet;
+use crate::fleet::{self, name_of};
+use crate::pod_shape::variable;
 use crate::quickstart::follow;
-use crate::scaling::{autoscale, autoscaler};
+use crate::scaling::{autoscale, autoscaler, await_failure};
 use crate::visit::visit;
 
 pub(crate) const BASE_URL: Scenario = Scenario {
@@ -71,7 +72,7 @@ pub(crate) const LIST_CACHE: Scenario = Scenario {
         not_covered: "lists of workflow runs; an answer 304, whose new age ARC does not heed: it then asks at each reconcile until there is news".into(),
         profile: Profile::Extended,
         needs: vec![Capability::RunPods, Capability::Ledger, Capability::ClockControl],
-        claims: controlled(),
+        claims: Claim::OwnArc(OwnArc::with_clock()),
         pains: vec![2, 25],
     }
     },
@@ -91,19 +92,12 @@ pub(crate) const RATE_LIMIT: Scenario = Scenario {
         not_covered: "secondary rate limits; a GitHub App's limit".into(),
         profile: Profile::Extended,
         needs: vec![Capability::Ledger, Capability::ClockControl],
-        claims: controlled(),
+        claims: Claim::OwnArc(OwnArc::with_clock()),
         pains: vec![11, 25],
     }
     },
     run: |context| rate_limit(context).boxed(),
 };
-
-fn controlled() -> Claim {
-    Claim::OwnArc(OwnArc {
-        clock: WallClock::Controlled,
-        ..OwnArc::default()
-    })
-}
 
 const LOST: usize = 250;
 /// On which page the runner stands that registered after these.
@@ -157,7 +151,8 @@ async fn await_addresses(context: &Context, count: usize) -> anyhow::Result<Vec<
     let addresses = eventually(&format!("{count} pods"), fleet::DEADLINE, || async {
         match pods.list(&ListParams::default()).await {
             Ok(list) if list.items.len() == count => {
-                Seen::Yes(list.items.iter().filter_map(address_of).collect())
+                let addresses = list.items.iter().filter_map(|pod| variable(pod, "GITHUB_URL"));
+                Seen::Yes(addresses.map(str::to_owned).collect())
             }
             Ok(list) => Seen::NotYet(list.items.len().to_string()),
             Err(error) => Seen::NotYet(error.to_string()),
@@ -165,17 +160,6 @@ async fn await_addresses(context: &Context, count: usize) -> anyhow::Result<Vec<
     })
     .await?;
     Ok(addresses)
-}
-
-fn address_of(pod: &Pod) -> Option<String> {
-    let containers = &pod.spec.as_ref()?.containers;
-    let mut environment = containers
-        .iter()
-        .flat_map(|container| container.env.iter().flatten());
-    environment
-        .find(|variable| variable.name == "GITHUB_URL")?
-        .value
-        .clone()
 }
 
 async fn paging(context: Context) -> anyhow::Result<()> {
@@ -298,7 +282,7 @@ async fn rate_limit(context: Context) -> anyhow::Result<()> {
     let left = context.hand().rate_of(ADMINISTRATOR).await?;
     expect_equal("limit and requests left", &Some((LIMIT, 0)), &left)?;
     context.reconcile(&name).await?;
-    await_failure(&context, &name).await?;
+    await_failure(&context, &name, "").await?;
     let before = lists(&context).len();
     context.reconcile(&name).await?;
     context.reconcile(&name).await?;
@@ -358,39 +342,4 @@ async fn await_rate(context: &Context, limit: u64) -> anyhow::Result<()> {
     )
     .await?;
     Ok(())
-}
-
-/// Waits for the event by which an autoscaler tells that it could not do its work; gives its message.
-pub(crate) async fn await_failure(context: &Context, autoscaler: &str) -> anyhow::Result<String> {
-    const REASON: &str = "RunnerAutoscalingFailure";
-    let message = eventually(
-        &format!("an event {REASON} on the autoscaler {autoscaler}"),
-        fleet::DEADLINE,
-        || async {
-            match context.events_on("HorizontalRunnerAutoscaler", autoscaler).await {
-                Ok(events) => {
-                    let found = events
-                        .iter()
-                        .find(|event| event.reason.as_deref() == Some(REASON));
-                    match found {
-                        Some(event) => Seen::Yes(event.message.clone().unwrap_or_default()),
-                        None => Seen::NotYet(format!(
-                            "{:?}",
-                            events.iter().map(|event| &event.reason).collect::<Vec<_>>()
-                        )),
-                    }
-                }
-                Err(error) => Seen::NotYet(format!("{error:#}")),
-            }
-        },
-    )
-    .await?;
-    Ok(message)
-}
-
-pub(crate) fn name_of(manifest: &Value) -> String {
-    manifest["metadata"]["name"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
 }

@@ -3,15 +3,15 @@
 //! Source: ARC's documentation on pull driven scaling; that a refusal is an event, and that labels are compared literally, is its source. Not
 //! covered: runners, and GHES's own answers: what it says of runs and jobs is the tables' input. `metrics::queued-jobs` has real jobs.
 
+use anyhow::Context as _;
 use futures::FutureExt as _;
-use harness::cluster::{Seen, eventually};
 use harness::model::Check;
 use harness::{Context, Scenario};
 use serde_json::{Value, json};
 
-use crate::fleet;
 use crate::oracle::case::{Level, Load, PERCENTAGE, REPOSITORIES, RUNS, WorkflowJob, WorkflowRun};
-use crate::oracle::rows::{PlayedRow, Row, UTC, Wanted, busy, of_rows, play, second};
+use crate::oracle::rows::{Row, UTC, Wanted, busy, of_rows, play, second};
+use crate::scaling::await_failure;
 
 pub(crate) const ADJUSTMENT_AND_FACTOR: Scenario = Scenario {
     check: || {
@@ -77,35 +77,10 @@ pub(crate) const QUEUED_LABELS: Scenario = Scenario {
 
 async fn refusals(context: Context, rows: Vec<Row>) -> anyhow::Result<()> {
     for row in play(&context, UTC, rows).await? {
-        await_events(&context, &row).await?;
-    }
-    Ok(())
-}
-
-/// Waits for an event on the autoscaler for each of its errors.
-async fn await_events(context: &Context, row: &PlayedRow) -> anyhow::Result<()> {
-    const REASON: &str = "RunnerAutoscalingFailure";
-    for words in &row.errors {
-        let awaited = format!("an event {REASON} of {:?} that says {words:?}", row.name);
-        eventually(&awaited, fleet::DEADLINE, || async {
-            let events = context
-                .events_on("HorizontalRunnerAutoscaler", &row.autoscaler)
-                .await;
-            match events {
-                Err(error) => Seen::NotYet(format!("{error:#}")),
-                Ok(events) => {
-                    let told = events.into_iter().filter(|e| e.reason.as_deref() == Some(REASON));
-                    let told: Vec<String> = told.filter_map(|event| event.message).collect();
-                    let says = |message: &String| words.split(' ').all(|word| message.contains(word));
-                    if told.iter().any(says) {
-                        Seen::Yes(())
-                    } else {
-                        Seen::NotYet(format!("{told:?}"))
-                    }
-                }
-            }
-        })
-        .await?;
+        for words in &row.errors {
+            let event = await_failure(&context, &row.autoscaler, words).await;
+            event.with_context(|| format!("the row {:?}", row.name))?;
+        }
     }
     Ok(())
 }

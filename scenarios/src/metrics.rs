@@ -87,6 +87,31 @@ async fn percentage_runners_busy(context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many reconciles a controller has ended, by these metrics.
+pub(crate) fn reconciles_of(samples: &[Sample], controller: &str) -> f64 {
+    let counted = samples.iter().filter(|sample| {
+        let of = sample.labels.get("controller");
+        sample.name == "controller_runtime_reconcile_total" && of.is_some_and(|name| name == controller)
+    });
+    counted.map(|sample| sample.value).sum()
+}
+
+/// Waits until ARC's first manager has ended so many reconciles of a controller.
+pub(crate) async fn await_reconciles(context: &Context, controller: &str, count: f64) -> anyhow::Result<()> {
+    let awaited = format!("{count} reconciles of {controller}");
+    eventually(&awaited, fleet::DEADLINE, || async {
+        match context.arc_metrics(0).await {
+            Ok(samples) => match reconciles_of(&samples, controller) {
+                seen if seen >= count => Seen::Yes(()),
+                seen => Seen::NotYet(seen.to_string()),
+            },
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
 /// What the metrics must show besides what GHES and the API server say.
 struct State {
     /// The runners with a job in progress.

@@ -3,24 +3,18 @@
 //! Source: ARC's autoscaler keeps what it wanted while it cannot learn how busy runners are, with the event RunnerAutoscalingFailure. Not covered: a
 //! GHES that does not answer at all; runners that end meanwhile.
 
-use std::collections::BTreeSet;
-
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
 use harness::mock_ghes::{FaultKind, FaultRule};
 use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, expect_equal};
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::ListParams;
 use serde_json::json;
 
 use crate::credentials::requests_below;
-use crate::fleet;
-use crate::github_client::{await_failure, name_of};
+use crate::fleet::{self, name_of};
 use crate::quickstart::follow;
-use crate::scaling::{autoscale, autoscaler};
+use crate::scaling::{autoscale, autoscaler, await_failure};
 use crate::visit::visit;
 
 pub(crate) const FLAPPING: Scenario = Scenario {
@@ -55,7 +49,7 @@ async fn flapping(context: Context) -> anyhow::Result<()> {
     let trail = autoscale(&context, &scaler).await?;
     trail.reaches(i64::try_from(BEFORE)?, fleet::DEADLINE).await?;
     fleet::await_idle(&context, BEFORE).await?;
-    let pods = pods(&context).await?;
+    let pods = fleet::pod_names(&context).await?;
 
     let runners = format!("/api/v3/{}/actions/runners", context.tenant().enterprise());
     let first = [
@@ -75,17 +69,21 @@ async fn flapping(context: Context) -> anyhow::Result<()> {
     refuse(&context, &second, 403);
     end(&context, &first).await?;
     await_refused(&context, &runners, 403).await?;
-    await_failure(&context, &name_of(&scaler)).await?;
+    await_failure(&context, &name_of(&scaler), "").await?;
     expect_equal(
         "DESIRED while GHES refuses ARC",
         &vec![i64::try_from(BEFORE)?],
         &trail.values(),
     )?;
-    expect_equal("pods while GHES refuses ARC", &pods, &self::pods(&context).await?)?;
+    expect_equal(
+        "pods while GHES refuses ARC",
+        &pods,
+        &fleet::pod_names(&context).await?,
+    )?;
 
     end(&context, &second).await?;
     trail.reaches(i64::try_from(AFTER)?, fleet::DEADLINE).await?;
-    await_online(&context, AFTER).await?;
+    fleet::await_online(&context, &context.tenant().enterprise(), AFTER).await?;
     desk.let_all_go();
     follow(&context, run).await?;
     Ok(())
@@ -94,13 +92,8 @@ async fn flapping(context: Context) -> anyhow::Result<()> {
 /// Has GHES answer these with this status.
 fn refuse(context: &Context, targets: &[(String, &str)], status: u16) {
     for (target, method) in targets {
-        context.hand().fault(FaultRule {
-            target: target.clone(),
-            method: Some((*method).to_owned()),
-            kind: FaultKind::Status(status),
-            count: None,
-            until: None,
-        });
+        let refused = FaultKind::Status(status);
+        context.hand().fault(FaultRule::standing(method, target, refused));
     }
 }
 
@@ -131,28 +124,4 @@ async fn await_refused(context: &Context, path: &str, status: u16) -> anyhow::Re
     )
     .await?;
     Ok(())
-}
-
-async fn await_online(context: &Context, count: usize) -> anyhow::Result<()> {
-    let scope = context.tenant().enterprise();
-    eventually(&format!("{count} runners online"), fleet::DEADLINE, || async {
-        match context.ghes().runners(&scope).await {
-            Ok(list) if list.iter().filter(|r| r.status == "online").count() == count => Seen::Yes(()),
-            Ok(list) => Seen::NotYet(fleet::described(&list)),
-            Err(error) => Seen::NotYet(error.to_string()),
-        }
-    })
-    .await?;
-    Ok(())
-}
-
-/// The names of the scenario's pods.
-async fn pods(context: &Context) -> anyhow::Result<BTreeSet<String>> {
-    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
-    let pods = pods.list(&ListParams::default()).await.context("list the pods")?;
-    Ok(pods
-        .items
-        .into_iter()
-        .filter_map(|pod| pod.metadata.name)
-        .collect())
 }

@@ -10,7 +10,7 @@ use harness::model::{Check, Claim, Profile};
 use harness::{Context, Scenario, expect, expect_equal};
 use serde_json::{Value, json};
 
-use crate::pod_shape::{Facts, await_pod, made, token_of};
+use crate::pod_shape::{Facts, TOKEN, await_pod, made, variable};
 
 pub(crate) const ENVIRONMENT: Scenario = Scenario {
     check: || {
@@ -156,7 +156,7 @@ async fn environment(context: Context) -> anyhow::Result<()> {
 /// A pod is named as its Runner, and has the token that ARC keeps in the Runner's status.
 async fn name_and_token(context: &Context, deployment: &str) -> anyhow::Result<()> {
     let pod = await_pod(context, deployment).await?;
-    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
     let runner = context
         .objects(&resources::runner())
         .get(name)
@@ -166,21 +166,14 @@ async fn name_and_token(context: &Context, deployment: &str) -> anyhow::Result<(
         .data
         .pointer("/status/registration/token")
         .and_then(Value::as_str);
-    let given = token_of(&pod);
+    let given = variable(&pod, TOKEN);
     let seen = match (given, given == kept) {
         (None | Some(""), _) => "none",
         (_, true) => "the Runner's",
         (_, false) => "another",
     };
     expect_equal("RUNNER_TOKEN of the pod", &"the Runner's", &seen)?;
-    let variables = pod.pointer("/spec/containers/0/env").and_then(Value::as_array);
-    let told = variables
-        .into_iter()
-        .flatten()
-        .find(|variable| variable["name"] == "RUNNER_NAME");
-    let told = told
-        .and_then(|variable| variable["value"].as_str())
-        .unwrap_or_default();
+    let told = variable(&pod, "RUNNER_NAME").unwrap_or_default();
     expect_equal("RUNNER_NAME of the pod", &name, &told)?;
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::fleet;
 const DEPLOYMENT: &str = "runner-deployment-name";
 
 /// The variable whose value nobody may read in a report.
-const TOKEN: &str = "RUNNER_TOKEN";
+pub(crate) const TOKEN: &str = "RUNNER_TOKEN";
 
 /// What stands for it.
 pub(crate) const HIDDEN: &str = "(a token)";
@@ -152,11 +152,12 @@ pub(crate) fn runners(context: &Context, name: &str, mut spec: Value) -> Value {
 pub(crate) async fn made(context: &Context, name: &str, spec: Value) -> anyhow::Result<Facts> {
     context.apply(&runners(context, name, spec)).await?;
     let pod = await_pod(context, name).await?;
+    let pod = serde_json::to_value(pod).context("read the pod")?;
     Ok(Facts::of(name, &pod))
 }
 
 /// The pod of this RunnerDeployment, once there is one.
-pub(crate) async fn await_pod(context: &Context, name: &str) -> anyhow::Result<Value> {
+pub(crate) async fn await_pod(context: &Context, name: &str) -> anyhow::Result<Pod> {
     let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
     let selector = ListParams::default().labels(&format!("{DEPLOYMENT}={name}"));
     let pod = eventually(&format!("a pod of {name}"), fleet::DEADLINE, || async {
@@ -169,17 +170,15 @@ pub(crate) async fn await_pod(context: &Context, name: &str) -> anyhow::Result<V
         }
     })
     .await?;
-    serde_json::to_value(pod).context("read the pod")
+    Ok(pod)
 }
 
-/// The registration token in a pod's environment.
-pub(crate) fn token_of(pod: &Value) -> Option<&str> {
-    let containers = pod["spec"]["containers"].as_array()?;
-    let runner = containers
-        .iter()
-        .find(|container| container["name"] == "runner")?;
-    let mut variables = runner["env"].as_array()?.iter().rev();
-    variables.find(|variable| variable["name"] == TOKEN)?["value"].as_str()
+/// The value of a variable in the runner's container. Of two with one name the later counts.
+pub(crate) fn variable<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
+    let containers = &pod.spec.as_ref()?.containers;
+    let runner = containers.iter().find(|container| container.name == "runner")?;
+    let mut variables = runner.env.iter().flatten().rev();
+    variables.find(|variable| variable.name == name)?.value.as_deref()
 }
 
 #[cfg(test)]
@@ -231,7 +230,9 @@ mod tests {
         let facts = Facts::of("x", &pod());
 
         assert!(!format!("{facts:?}").contains("secret"));
-        assert_eq!(token_of(&pod()), Some("secret"));
+        let pod: Pod = serde_json::from_value(pod()).expect("it is a pod");
+        assert_eq!(variable(&pod, TOKEN), Some("secret"));
+        assert_eq!(variable(&pod, "A"), Some("second"));
     }
 
     #[test]

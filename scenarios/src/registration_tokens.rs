@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
-use harness::model::{Capability, Check, Claim, OwnArc, Profile, WallClock};
+use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, expect, expect_equal};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Pod;
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::credentials::{registration_path, requests_below};
 use crate::fleet;
+use crate::pod_shape::{TOKEN, await_pod, variable};
 
 pub(crate) const REUSE: Scenario = Scenario {
     check: || Check {
@@ -50,10 +51,7 @@ pub(crate) const NEAR_EXPIRY: Scenario = Scenario {
         not_covered: "a pod that waits for longer than half an hour".into(),
         profile: Profile::Extended,
         needs: vec![Capability::Ledger, Capability::ClockControl],
-        claims: Claim::OwnArc(OwnArc {
-            clock: WallClock::Controlled,
-            ..OwnArc::default()
-        }),
+        claims: Claim::OwnArc(OwnArc::with_clock()),
         pains: vec![10],
     }
     },
@@ -115,31 +113,14 @@ async fn token_for(context: &Context, name: &str) -> anyhow::Result<String> {
     let mut deployment: Value = fleet::without_a_node(context.runner_deployment()?);
     deployment["metadata"]["name"] = json!(name);
     context.apply(&deployment).await?;
-    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
-    let token = eventually(
-        &format!("a pod of {name} with a registration token"),
-        fleet::DEADLINE,
-        || async {
-            match pods.list(&ListParams::default()).await {
-                Ok(list) => {
-                    let own = |pod: &&Pod| {
-                        pod.metadata
-                            .name
-                            .as_ref()
-                            .is_some_and(|pod| pod.starts_with(name))
-                    };
-                    let token = list.items.iter().find(own).and_then(token_of);
-                    token.map_or_else(
-                        || Seen::NotYet(format!("{} other pods", list.items.len())),
-                        Seen::Yes,
-                    )
-                }
-                Err(error) => Seen::NotYet(error.to_string()),
-            }
-        },
-    )
-    .await?;
-    Ok(token)
+    let pod = await_pod(context, name).await?;
+    let token = variable(&pod, TOKEN).unwrap_or_default();
+    expect(
+        format!("a registration token in the pod of {name}"),
+        !token.is_empty(),
+        "none",
+    )?;
+    Ok(token.to_owned())
 }
 
 /// How often ARC has got a token for the scenario's enterprise.
@@ -160,7 +141,8 @@ async fn await_tokens(context: &Context, count: usize) -> anyhow::Result<Vec<Str
         || async {
             match pods.list(&ListParams::default()).await {
                 Ok(list) => {
-                    let tokens: Vec<String> = list.items.iter().filter_map(token_of).collect();
+                    let tokens = list.items.iter().filter_map(|pod| variable(pod, TOKEN));
+                    let tokens: Vec<String> = tokens.map(str::to_owned).collect();
                     if tokens.len() >= count {
                         Seen::Yes(tokens)
                     } else {
@@ -173,15 +155,4 @@ async fn await_tokens(context: &Context, count: usize) -> anyhow::Result<Vec<Str
     )
     .await?;
     Ok(tokens)
-}
-
-/// What a pod registers its runner with.
-fn token_of(pod: &Pod) -> Option<String> {
-    let containers = &pod.spec.as_ref()?.containers;
-    let runner = containers.iter().find(|container| container.name == "runner")?;
-    let mut environment = runner.env.iter().flatten();
-    environment
-        .find(|variable| variable.name == "RUNNER_TOKEN")?
-        .value
-        .clone()
 }

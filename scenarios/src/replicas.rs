@@ -106,12 +106,12 @@ async fn deleted(context: Context) -> anyhow::Result<()> {
     manifest["spec"]["replicas"] = json!(COUNT);
     context.apply(&manifest).await?;
     fleet::await_idle(&context, COUNT).await?;
-    let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+    let name = fleet::name_of(&manifest);
 
     let start = Instant::now();
     context
         .objects(&resources::runner_deployment())
-        .delete(name, &DeleteParams::background())
+        .delete(&name, &DeleteParams::background())
         .await
         .with_context(|| format!("delete the RunnerDeployment {name}"))?;
 

@@ -9,7 +9,7 @@ use harness::{Context, Scenario};
 use serde_json::{Value, json};
 
 use crate::oracle::case::{Level, PERCENTAGE, Refused};
-use crate::oracle::rows::{Row, UTC, Wanted, busy, of_rows, play, second};
+use crate::oracle::rows::{Row, UTC, Wanted, busy, guide_metric, of_rows, play, second};
 
 pub(crate) const ROUNDING: Scenario = Scenario {
     check: || {
@@ -94,14 +94,11 @@ fn steps() -> Vec<Row> {
     ]
 }
 
-/// The guide's metric.
+/// The guide's autoscaler, without a delay.
 fn guide() -> Value {
     json!({
         "minReplicas": 2, "maxReplicas": 16, "scaleDownDelaySecondsAfterScaleOut": 0,
-        "metrics": [{
-            "type": PERCENTAGE, "scaleUpThreshold": "0.75", "scaleDownThreshold": "0.25",
-            "scaleUpFactor": "2", "scaleDownFactor": "0.5",
-        }],
+        "metrics": [guide_metric()],
     })
 }
 

@@ -199,14 +199,38 @@ pub(crate) fn autoscaler(context: &Context) -> Value {
 
 /// Applies the autoscaler, and records what it wants from its beginning.
 pub(crate) async fn autoscale(context: &Context, manifest: &Value) -> anyhow::Result<Trail> {
-    let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+    let name = fleet::name_of(manifest);
     let trail = context.trail(
         &resources::horizontal_runner_autoscaler(),
-        name,
+        &name,
         "/status/desiredReplicas",
     );
     context.apply(manifest).await?;
     Ok(trail)
+}
+
+/// Waits for the event by which an autoscaler tells why it could not do its work, with all of these words in it; gives its message.
+pub(crate) async fn await_failure(
+    context: &Context,
+    autoscaler: &str,
+    words: &str,
+) -> anyhow::Result<String> {
+    const REASON: &str = "RunnerAutoscalingFailure";
+    let awaited = format!("an event {REASON} on the autoscaler {autoscaler} that says {words:?}");
+    let says = |message: &String| words.split_whitespace().all(|word| message.contains(word));
+    let message = eventually(&awaited, DEADLINE, || async {
+        match context.events_on("HorizontalRunnerAutoscaler", autoscaler).await {
+            Ok(events) => {
+                let told = events.into_iter().filter(|e| e.reason.as_deref() == Some(REASON));
+                let told: Vec<String> = told.filter_map(|event| event.message).collect();
+                let found = told.iter().find(|message| says(message)).cloned();
+                found.map_or_else(|| Seen::NotYet(format!("{told:?}")), Seen::Yes)
+            }
+            Err(error) => Seen::NotYet(format!("{error:#}")),
+        }
+    })
+    .await?;
+    Ok(message)
 }
 
 /// Exactly these rises, and falls to no other values than these.

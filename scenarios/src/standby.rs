@@ -12,6 +12,7 @@ use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, expect, expect_equal};
 
 use crate::failover::await_leader;
+use crate::metrics::reconciles_of;
 use crate::{fleet, scaling};
 
 pub(crate) const LEADER: Scenario = Scenario {
@@ -133,20 +134,8 @@ fn about<'a>(samples: &'a [Sample], names: &[&str], namespace: &str) -> BTreeSet
 
 /// The controllers that have ended reconciles, and how many.
 fn busy(samples: &[Sample]) -> BTreeMap<&'static str, f64> {
-    let of = |controller: &str| {
-        let total = samples
-            .iter()
-            .filter(|sample| sample.name == "controller_runtime_reconcile_total");
-        let of = total.filter(|sample| {
-            sample
-                .labels
-                .get("controller")
-                .is_some_and(|name| name == controller)
-        });
-        of.map(|sample| sample.value).sum::<f64>()
-    };
     let all = CONTROLLERS
         .into_iter()
-        .map(|controller| (controller, of(controller)));
+        .map(|controller| (controller, reconciles_of(samples, controller)));
     all.filter(|(_, done)| *done > 0.0).collect()
 }

@@ -49,18 +49,15 @@ async fn terminating(context: Context) -> anyhow::Result<()> {
     let run = visit(&context, &context.tenant().repository(), &desk, &["only"]).await?;
     desk.waiting(1, fleet::DEADLINE).await?;
     let removals = format!("/api/v3/{}/actions/runners/*", context.tenant().enterprise());
-    context.hand().fault(FaultRule {
-        target: removals.clone(),
-        method: Some("DELETE".to_owned()),
-        kind: FaultKind::Status(500),
-        count: None,
-        until: None,
-    });
+    let refused = FaultKind::Status(500);
+    context
+        .hand()
+        .fault(FaultRule::standing("DELETE", &removals, refused));
 
-    let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+    let name = fleet::name_of(&manifest);
     context
         .objects(&resources::runner_deployment())
-        .delete(name, &DeleteParams::background())
+        .delete(&name, &DeleteParams::background())
         .await
         .with_context(|| format!("delete the RunnerDeployment {name}"))?;
     let deleted = Instant::now();

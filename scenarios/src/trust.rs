@@ -5,14 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
 use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, GhesCertificate, Scenario, expect};
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::ListParams;
 
 use crate::fleet;
 
@@ -46,12 +42,8 @@ pub(crate) const EXPIRED: Scenario = Scenario {
         claim: "while the certificate of GHES is expired the controller sends it no request and makes no pod, the Runner has a Warning event, \
                 and ARC's log says why; once GHES has a good one the runner comes by itself"
             .into(),
-        grounds: GROUNDS.into(),
         not_covered: "that the event tells the reason: it does not; a certificate that expires while connections stand; a runner's own connections".into(),
-        profile: Profile::Extended,
-        needs: vec![Capability::RunPods, Capability::Ledger],
-        claims: Claim::OwnArc(OwnArc::default()),
-        pains: vec![18],
+        ..of_a_bad_certificate()
     }
     },
     run: |context| {
@@ -69,12 +61,8 @@ pub(crate) const OTHER_HOST: Scenario = Scenario {
         Check {
         id: "trust::other-host".into(),
         claim: "the same while the certificate of GHES is for another host name".into(),
-        grounds: GROUNDS.into(),
         not_covered: "that the event tells the reason: it does not; a certificate without alternative names; a runner's own connections".into(),
-        profile: Profile::Extended,
-        needs: vec![Capability::RunPods, Capability::Ledger],
-        claims: Claim::OwnArc(OwnArc::default()),
-        pains: vec![18],
+        ..of_a_bad_certificate()
     }
     },
     run: |context| {
@@ -87,8 +75,21 @@ pub(crate) const OTHER_HOST: Scenario = Scenario {
     },
 };
 
-const GROUNDS: &str = "RFC 2818 and RFC 5280: a client must not talk to a server whose certificate is over or names another host; ARC's event \
-                       FailedUpdateRegistrationToken, and another try at each resync";
+/// What checks of a certificate that GHES shows for a while have in common.
+fn of_a_bad_certificate() -> Check {
+    Check {
+        id: String::new(),
+        claim: String::new(),
+        grounds: "RFC 2818 and RFC 5280: a client must not talk to a server whose certificate is over or names another host; ARC's event \
+                  FailedUpdateRegistrationToken, and another try at each resync"
+            .into(),
+        not_covered: String::new(),
+        profile: Profile::Extended,
+        needs: vec![Capability::RunPods, Capability::Ledger],
+        claims: Claim::OwnArc(OwnArc::default()),
+        pains: vec![18],
+    }
+}
 
 /// So many lines of ARC's log are looked at.
 const LINES: usize = 400;
@@ -140,23 +141,12 @@ async fn await_in_log(context: &Context, words: &str) -> anyhow::Result<()> {
 
 /// No pod, and no request of ARC to GHES.
 async fn nothing_done(context: &Context) -> anyhow::Result<()> {
-    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
-    let pods = pods.list(&ListParams::default()).await.context("list the pods")?;
-    let names: Vec<&String> = pods
-        .items
-        .iter()
-        .filter_map(|pod| pod.metadata.name.as_ref())
-        .collect();
+    let names = fleet::pod_names(context).await?;
     expect("no pod", names.is_empty(), format!("{names:?}"))?;
-    let asked: Vec<String> = context
-        .hand()
-        .ledger()
-        .recent()
-        .into_iter()
-        .filter(|record| {
-            let agent = record.user_agent.as_deref().unwrap_or_default();
-            agent.starts_with("actions-runner-controller")
-        })
+    let records = context.hand().ledger().recent();
+    let asked: Vec<String> = records
+        .iter()
+        .filter(|record| fleet::is_of_arc(record))
         .map(|record| format!("{} {}", record.method, record.path))
         .collect();
     expect(
@@ -175,7 +165,7 @@ pub(crate) async fn await_event(context: &Context) -> anyhow::Result<String> {
 /// The message of the event, once a Runner has it whose name begins so.
 pub(crate) async fn await_event_of(context: &Context, prefix: &str) -> anyhow::Result<String> {
     let message = eventually(
-        &format!("an event Warning {EVENT} on a Runner {prefix}"),
+        format!("an event Warning {EVENT} on a Runner {prefix}").trim_end(),
         fleet::DEADLINE,
         || async {
             let runners = match fleet::runner_objects(context).await {

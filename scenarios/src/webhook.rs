@@ -18,6 +18,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use crate::fleet;
+use crate::metrics::reconciles_of;
 use crate::quickstart::follow;
 use crate::visit::visit;
 
@@ -120,10 +121,7 @@ pub(crate) async fn scaled(
     desired: i64,
 ) -> anyhow::Result<Scaled> {
     context.apply(deployment).await?;
-    let name = autoscaler["metadata"]["name"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let name = fleet::name_of(autoscaler);
     let kind = resources::horizontal_runner_autoscaler();
     let scaled = Scaled {
         desired: context.trail(&kind, &name, "/status/desiredReplicas"),
@@ -140,14 +138,7 @@ pub(crate) async fn scaled(
 /// How many changes of autoscalers the webhook server has taken note of, by its own metrics.
 pub(crate) async fn known_changes(context: &Context) -> anyhow::Result<f64> {
     let samples = context.server_metrics(ArcServer::GithubWebhook).await?;
-    let counted = samples.iter().filter(|sample| {
-        sample.name == "controller_runtime_reconcile_total"
-            && sample
-                .labels
-                .get("controller")
-                .is_some_and(|name| name == "webhookbasedautoscaler")
-    });
-    Ok(counted.map(|sample| sample.value).sum())
+    Ok(reconciles_of(&samples, "webhookbasedautoscaler"))
 }
 
 /// Waits until it has taken note of more than so many.

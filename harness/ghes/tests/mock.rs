@@ -27,13 +27,18 @@ fn target(hand: &Hand, ca_pem: Option<String>) -> Target {
     }
 }
 
+/// The repository that every mock has.
+fn quickstart() -> Repo {
+    Repo {
+        owner: "dogecompany".into(),
+        name: "quickstart".into(),
+    }
+}
+
 #[tokio::test]
 async fn a_dispatched_run_and_its_jobs_are_read() {
     let (server, hand, ca) = start().await;
-    let repo = Repo {
-        owner: "dogecompany".into(),
-        name: "quickstart".into(),
-    };
+    let repo = quickstart();
 
     let ghes = Ghes::connect(target(&hand, Some(ca)))
         .await
@@ -70,10 +75,7 @@ async fn a_dispatched_run_and_its_jobs_are_read() {
 #[tokio::test]
 async fn two_dispatches_are_two_runs() {
     let (server, hand, ca) = start().await;
-    let repo = Repo {
-        owner: "dogecompany".into(),
-        name: "quickstart".into(),
-    };
+    let repo = quickstart();
     let ghes = Ghes::connect(target(&hand, Some(ca)))
         .await
         .expect("the CA is trusted");
@@ -96,10 +98,7 @@ async fn runners_of_every_scope_can_be_listed() {
     let ghes = Ghes::connect(target(&hand, Some(ca)))
         .await
         .expect("the CA is trusted");
-    let repo = Repo {
-        owner: "dogecompany".into(),
-        name: "quickstart".into(),
-    };
+    let repo = quickstart();
     let name = "dogecompany".to_owned();
 
     for scope in [
@@ -155,10 +154,7 @@ async fn a_dispatch_whose_connection_is_lost_is_sent_once() {
         .await
         .expect("the CA is trusted");
     let ghes = ghes.with_run_deadline(Duration::from_millis(300));
-    let repo = Repo {
-        owner: "dogecompany".into(),
-        name: "quickstart".into(),
-    };
+    let repo = quickstart();
     hand.fault(resets("*/dispatches", None));
 
     let error = ghes
@@ -224,10 +220,7 @@ async fn a_webhook_is_made_for_an_organization_and_refused_for_an_enterprise() {
 #[tokio::test]
 async fn a_run_that_has_ended_runs_again_and_one_that_has_not_does_not() {
     let (server, hand, ca) = start().await;
-    let repo = Repo {
-        owner: "dogecompany".into(),
-        name: "quickstart".into(),
-    };
+    let repo = quickstart();
     let ghes = Ghes::connect(target(&hand, Some(ca)))
         .await
         .expect("the CA is trusted");
@@ -253,10 +246,7 @@ async fn a_run_that_has_ended_runs_again_and_one_that_has_not_does_not() {
 #[tokio::test]
 async fn a_runner_group_is_made_for_an_organization_and_refused_for_an_enterprise() {
     let (server, hand, ca) = start().await;
-    let repo = Repo {
-        owner: "dogecompany".into(),
-        name: "quickstart".into(),
-    };
+    let repo = quickstart();
     let ghes = Ghes::connect(target(&hand, Some(ca)))
         .await
         .expect("the CA is trusted");

@@ -38,6 +38,20 @@ pub struct FaultRule {
     pub until: Option<Timestamp>,
 }
 
+impl FaultRule {
+    /// Every request of this method to this target goes wrong like this, until the rule is removed.
+    #[must_use]
+    pub fn standing(method: &str, target: impl Into<String>, kind: FaultKind) -> FaultRule {
+        FaultRule {
+            target: target.into(),
+            method: Some(method.to_owned()),
+            kind,
+            count: None,
+            until: None,
+        }
+    }
+}
+
 /// The rules in force. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Faults {

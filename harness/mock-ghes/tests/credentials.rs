@@ -4,12 +4,9 @@ mod support;
 
 use std::sync::LazyLock;
 
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use mock_ghes::{Clock, Defect, MockGhes, Scope};
+use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use reqwest::{Method, Response, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -215,10 +212,8 @@ const APPS: &str = "organizations: [{login: own}, {login: other}]\n\
     apps:\n  - id: 7\n    installations:\n      - {id: 70, account: own, permissions: {organization_self_hosted_runners: write}}\n  - id: 8\n";
 
 static FOREIGN_KEY: LazyLock<String> = LazyLock::new(|| {
-    let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key can be generated");
-    let pkcs8: Pkcs8V1Der<'_> = pair.as_der().expect("the key has a PKCS#8 form");
-    let text = BASE64_STANDARD.encode(pkcs8.as_ref());
-    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+    let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048);
+    pair.expect("a key can be generated").serialize_pem()
 });
 
 fn jwt(pem: &str, claims: &Value) -> String {

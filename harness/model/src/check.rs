@@ -138,6 +138,17 @@ impl Default for OwnArc {
     }
 }
 
+impl OwnArc {
+    /// One manager on a clock that the scenario moves.
+    #[must_use]
+    pub fn with_clock() -> OwnArc {
+        OwnArc {
+            clock: WallClock::Controlled,
+            ..OwnArc::default()
+        }
+    }
+}
+
 impl Check {
     /// Whether it moves the clock of an ARC and a GHES of its own.
     #[must_use]

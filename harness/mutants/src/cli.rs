@@ -55,6 +55,9 @@ pub enum Unusable {
     /// No mutant is chosen.
     #[error("no mutant is chosen by these flags; `cargo xtask mutants --list` shows them all")]
     NoMutant,
+    /// A mutant is called equivalent that no operator makes.
+    #[error("equivalent.toml names `{0}`, which is no mutant of this version: correct or remove the entry")]
+    NoSuchMutant(String),
     /// Another one works in the same folder.
     #[error("another `cargo xtask mutants` works in {0}; wait until it has ended")]
     Busy(Utf8PathBuf),
@@ -75,7 +78,7 @@ impl Unusable {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Unusable::NoMutant => Exit::Usage,
+            Unusable::NoMutant | Unusable::NoSuchMutant(_) => Exit::Usage,
             Unusable::Busy(_) | Unusable::BrokenRun { .. } => Exit::Environment,
         }
     }
@@ -104,7 +107,15 @@ pub async fn run(args: Args, plan: Plan, program: &Utf8Path, out: &mut dyn Write
         sample: args.sample,
         shard: args.shard,
     };
-    let chosen = select(all(&data, &source, &plan.arc)?, &wanted, seed);
+    let mutants = all(&data, &source, &plan.arc)?;
+    if let Some(id) = data
+        .equivalent
+        .ids()
+        .find(|id| mutants.iter().all(|mutant| mutant.id != *id))
+    {
+        return Err(Unusable::NoSuchMutant(id.to_owned()).into());
+    }
+    let chosen = select(mutants, &wanted, seed);
     if chosen.is_empty() {
         return Err(Unusable::NoMutant.into());
     }

@@ -85,7 +85,7 @@ pub struct Equivalents {
 #[serde(deny_unknown_fields)]
 struct EquivalentMutant {
     id: String,
-    because: String,
+    reason: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -93,7 +93,7 @@ struct EquivalentMutant {
 struct EquivalentFunction {
     file: String,
     name: String,
-    because: String,
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -183,8 +183,8 @@ impl Equivalents {
         };
         let of_function = self.functions.iter().find(of_function);
         alone
-            .map(|known| known.because.as_str())
-            .or(of_function.map(|known| known.because.as_str()))
+            .map(|known| known.reason.as_str())
+            .or(of_function.map(|known| known.reason.as_str()))
     }
 
     /// The ids that are written down.

@@ -212,7 +212,9 @@ impl Judge {
     pub(super) fn judge(&mut self, reconcile: &Reconcile, written: &mut Written, late: bool) -> Judged {
         let possibilities = match self.possibilities(reconcile) {
             Ok(possibilities) => possibilities,
-            Err(error) => return self.differs(format!("cannot read the spec: {error}"), reconcile, written),
+            Err(error) => {
+                return self.differs(format!("cannot read the spec: {error}"), None, reconcile, written);
+            }
         };
         let mut open = false;
         for possibility in &possibilities {
@@ -238,13 +240,7 @@ impl Judge {
         let likely = possibilities.first();
         let oracle = likely.map_or_else(|| "no inputs fit".to_owned(), |likely| self.told(likely));
         let brief = likely.and_then(|likely| Brief::of(&likely.result).told(&self.brief(reconcile, written)));
-        match self.differs(oracle, reconcile, written) {
-            Judged::Differs(mut disagreement) => {
-                disagreement.brief = brief;
-                Judged::Differs(disagreement)
-            }
-            other => other,
-        }
+        self.differs(oracle, brief, reconcile, written)
     }
 
     /// The disagreement of a case that has not come to rest in time, although every reconcile was as it should be.
@@ -422,7 +418,13 @@ impl Judge {
         }
     }
 
-    fn differs(&self, oracle: String, reconcile: &Reconcile, written: &Written) -> Judged {
+    fn differs(
+        &self,
+        oracle: String,
+        brief: Option<[String; 2]>,
+        reconcile: &Reconcile,
+        written: &Written,
+    ) -> Judged {
         Judged::Differs(Box::new(Disagreement {
             moment: self.moment,
             reconcile: self.reconciles + 1,
@@ -435,7 +437,7 @@ impl Judge {
                 reconcile.runs,
                 written.told()
             ),
-            brief: None,
+            brief,
         }))
     }
 }

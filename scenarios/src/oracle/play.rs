@@ -280,8 +280,8 @@ impl<'a> Stage<'a> {
             .buffer_unordered(AT_A_TIME)
             .try_collect()
             .await?;
-        self.await_rest(playing).await?;
         loop {
+            self.await_rest(playing).await?;
             let behind = playing.iter_mut().filter(|p| p.disagreement.is_none());
             let behind: Vec<String> = behind
                 .filter_map(|p| p.judge.rouse().then(|| p.autoscaler.clone()))
@@ -294,7 +294,6 @@ impl<'a> Stage<'a> {
                 self.patch_autoscaler(&autoscaler, &changed).await?;
                 self.roused += 1;
             }
-            self.await_rest(playing).await?;
         }
         self.look(playing, true);
         for p in playing.iter_mut().filter(|p| p.is_restless() || !p.is_done()) {

@@ -11,9 +11,9 @@ use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Unmet, expect_equal};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::case::{Case, Flavour, Level, Load, Moment, Refused};
+use super::case::{Case, Flavour, Level, Load, Moment, PERCENTAGE, Refused};
 use super::play::{Rest, Stage};
 use super::{judge, on_stage};
 
@@ -130,6 +130,14 @@ impl Row {
             Wanted::Refused(_, words) => Some(*words),
         })
     }
+}
+
+/// The guide's metric.
+pub(crate) fn guide_metric() -> Value {
+    json!({
+        "type": PERCENTAGE, "scaleUpThreshold": "0.75", "scaleDownThreshold": "0.25",
+        "scaleUpFactor": "2", "scaleDownFactor": "0.5",
+    })
 }
 
 /// A load of so many busy runners.

@@ -1,4 +1,4 @@
-//! Every departure is explained: entries of `deviations.toml` and `expectations.toml` carry a reason.
+//! Every departure is explained: entries of `deviations.toml`, `expectations.toml` and `equivalent.toml` carry a reason.
 
 use camino::Utf8Path;
 use toml::{Table, Value};
@@ -6,7 +6,11 @@ use toml::{Table, Value};
 use super::Finding;
 
 /// Lists whose entries must say why.
-const LISTS: [&str; 2] = ["fixtures/deviations.toml", "scenarios/expectations.toml"];
+const LISTS: [&str; 3] = [
+    "fixtures/deviations.toml",
+    "fixtures/mutants/equivalent.toml",
+    "scenarios/expectations.toml",
+];
 
 /// All findings in one file; none if it is no such list.
 pub(super) fn check(file: &Utf8Path, content: &str) -> Vec<Finding> {

@@ -257,23 +257,12 @@ impl Message for IssueToken {
             defects if defects.contains(&Defect::LongTokens) => LONG,
             _ => REGISTRATION,
         };
-        let expires = state
-            .clock
-            .now()
-            .saturating_add(lifetime)
-            .unwrap_or(Timestamp::MAX);
+        let expires = state.after(lifetime);
         let holder = Holder::Registration {
             scope: self.scope,
             purpose: self.purpose,
         };
-        state.redactor.learn(&value);
-        state.tokens.by_value.insert(
-            value.clone(),
-            Token {
-                holder,
-                expires: Some(expires),
-            },
-        );
+        state.keep_token(&value, holder, Some(expires));
         (value, expires)
     }
 }
@@ -295,14 +284,7 @@ impl Message for IssueUserToken {
             login,
             scopes: self.scopes,
         };
-        state.redactor.learn(&value);
-        state.tokens.by_value.insert(
-            value.clone(),
-            Token {
-                holder,
-                expires: None,
-            },
-        );
+        state.keep_token(&value, holder, None);
         Some(value)
     }
 }
@@ -323,24 +305,25 @@ impl Message for IssueInstallationToken {
             return None;
         }
         let value = random_token("ghs_");
-        let expires = state
-            .clock
-            .now()
-            .saturating_add(INSTALLATION)
-            .unwrap_or(Timestamp::MAX);
-        state.redactor.learn(&value);
-        state.tokens.by_value.insert(
-            value.clone(),
-            Token {
-                holder: Holder::Installation(self.installation),
-                expires: Some(expires),
-            },
-        );
+        let expires = state.after(INSTALLATION);
+        state.keep_token(&value, Holder::Installation(self.installation), Some(expires));
         Some((value, expires))
     }
 }
 
 impl State {
+    fn after(&self, lifetime: SignedDuration) -> Timestamp {
+        let now = self.clock.now();
+        now.saturating_add(lifetime).unwrap_or(Timestamp::MAX)
+    }
+
+    /// From now on this token is its holder's, and no log or report shows it.
+    fn keep_token(&mut self, value: &str, holder: Holder, expires: Option<Timestamp>) {
+        self.redactor.learn(value);
+        let token = Token { holder, expires };
+        self.tokens.by_value.insert(value.to_owned(), token);
+    }
+
     /// Whom a token of this installation stands for.
     fn installation(&self, id: u64) -> Identity {
         self.world

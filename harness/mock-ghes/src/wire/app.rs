@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -16,8 +14,6 @@ use crate::GitHubApp;
 
 /// A JWT may not be valid for longer.
 const LONGEST: i64 = 600;
-/// Characters in a line of PEM.
-const LINE: usize = 64;
 
 /// The key of an App: what checks its JWTs, and what it signs them with.
 #[derive(Clone)]
@@ -29,25 +25,10 @@ pub struct AppKey {
 impl AppKey {
     /// Draws one of 2048 bits, as GitHub does. None: the system's random source does not answer.
     pub(crate) fn draw() -> Option<AppKey> {
-        let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
-        let public = pair.public_key();
-        let checking = DecodingKey::from_rsa_raw_components(
-            public.modulus().big_endian_without_leading_zero(),
-            public.exponent().big_endian_without_leading_zero(),
-        );
-        let private: Pkcs8V1Der<'_> = pair.as_der().ok()?;
-        let text = BASE64_STANDARD.encode(private.as_ref());
-        let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
-        for (at, letter) in text.chars().enumerate() {
-            if at > 0 && at % LINE == 0 {
-                pem.push('\n');
-            }
-            pem.push(letter);
-        }
-        pem.push_str("\n-----END PRIVATE KEY-----\n");
+        let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).ok()?;
         Some(AppKey {
-            checking,
-            pem: pem.into(),
+            checking: DecodingKey::from_rsa_pem(pair.public_key_pem().as_bytes()).ok()?,
+            pem: pair.serialize_pem().into(),
         })
     }
 

@@ -195,13 +195,7 @@ impl Defect {
             ),
             _ => return None,
         };
-        Some(FaultRule {
-            target: format!("/api/v3/{target}"),
-            method: Some(method.to_owned()),
-            kind,
-            count: None,
-            until: None,
-        })
+        Some(FaultRule::standing(method, format!("/api/v3/{target}"), kind))
     }
 
     /// Changes a manifest of ARC's chart, definitions included. May give further manifests to install with it.

@@ -14,12 +14,12 @@ fn node_id(kind: &str, id: u64) -> String {
     base64::prelude::BASE64_STANDARD.encode(format!("0:{kind}{id}"))
 }
 
-/// A user or an organization.
 /// The number of a user or an organization.
 pub(super) fn account_id(login: &str) -> u64 {
     stable_id(&format!("account/{}", login.to_lowercase()))
 }
 
+/// A user or an organization.
 pub(super) fn account(base: &str, login: &str, kind: &str) -> Value {
     let id = account_id(login);
     let api = format!("{base}/api/v3/users/{login}");

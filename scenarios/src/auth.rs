@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::ghes::Scope;
-use harness::model::{Capability, Check, Claim, Profile};
+use harness::mock_ghes::{FaultKind, FaultRule};
+use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, TEAMS, expect, expect_equal};
 use serde_json::json;
 
@@ -55,6 +57,52 @@ pub(crate) const MISSING_SCOPE: Scenario = Scenario {
     },
     run: |context| missing_scope(context).boxed(),
 };
+
+pub(crate) const TOO_OLD: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "github::too-old".into(),
+        claim: "a GHES that knows no runners of enterprises, as an old one, gets a Warning event on the Runner and no pod; an organization's runner \
+                comes online there, and the enterprise's by itself once GHES knows them"
+            .into(),
+        grounds: "ARC's documentation: runners of an enterprise need a GHES that has them; GHES answers 404 to what it does not know; \
+                  actions/actions-runner-controller issue 831"
+            .into(),
+        not_covered: "that the event tells the reason: it does not; a runner that is too new for its GHES".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::RunPods, Capability::Ledger, Capability::ForceFault],
+        // Other checks end faults of the common GHES.
+        claims: Claim::OwnArc(OwnArc::default()),
+        pains: vec![19],
+    }
+    },
+    run: |context| too_old(context).boxed(),
+};
+
+async fn too_old(context: Context) -> anyhow::Result<()> {
+    let (enterprise, organization) = (context.tenant().enterprise(), context.tenant().organization());
+    let unknown = format!("/api/v3/{enterprise}/actions/*");
+    let kind = FaultKind::Status(404);
+    for method in ["GET", "POST"] {
+        context
+            .hand()
+            .fault(FaultRule::standing(method, unknown.clone(), kind));
+    }
+    let guide = context.runner_deployment()?;
+    context.apply(&guide).await?;
+    trust::await_event(&context).await?;
+    let pods = fleet::pod_names(&context).await?;
+    expect_equal("pods of the enterprise", &0, &pods.len())?;
+
+    let mut of_organization = fixtures::for_scope(guide, &organization);
+    of_organization["metadata"]["name"] = json!("organization");
+    context.apply(&of_organization).await?;
+    fleet::await_online(&context, &organization, 1).await?;
+
+    let cleared = context.hand().clear_fault(&unknown).await;
+    cleared.context("bring GHES up to date")?;
+    fleet::await_online(&context, &enterprise, 1).await
+}
 
 async fn per_object(context: Context) -> anyhow::Result<()> {
     let [first, second, third, _] = TEAMS;

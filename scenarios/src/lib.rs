@@ -40,6 +40,7 @@ mod table;
 mod terminating;
 mod thresholds;
 mod trust;
+mod unregistered;
 mod upgrade;
 mod verify_install;
 mod visit;
@@ -75,8 +76,10 @@ pub static CATALOGUE: &[Scenario] = &[
     registration::REPOSITORY,
     registration_tokens::REUSE,
     registration_tokens::NEAR_EXPIRY,
+    registration_tokens::CLOCK_SKEW,
     auth::PER_OBJECT,
     auth::MISSING_SCOPE,
+    auth::TOO_OLD,
     auth_time::TOKEN_REVOKED,
     auth_time::GITHUB_APP,
     github_client::BASE_URL,
@@ -85,6 +88,8 @@ pub static CATALOGUE: &[Scenario] = &[
     crash::CRASH,
     replicas::TO_ZERO_AND_BACK,
     replicas::DELETED,
+    unregistered::PENDING,
+    unregistered::NOT_YET,
     runner_set::REGISTRATION,
     runner_set::REPLACED,
     runner_set::SCALE,
@@ -124,6 +129,7 @@ pub static CATALOGUE: &[Scenario] = &[
     trust::CONTROLLER,
     trust::EXPIRED,
     trust::OTHER_HOST,
+    trust::RUNNER,
     failover::LEADER,
     upgrade::DEFINITIONS_FIRST,
     pods::IDLE_DELETED,

@@ -57,7 +57,7 @@ pub(crate) const RUNNER: Scenario = Scenario {
 };
 
 /// Where a runner trades its token, whatever its scope.
-const RUNNER_REGISTRATION: &str = "/api/v3/actions/runner-registration";
+pub(crate) const RUNNER_REGISTRATION: &str = "/api/v3/actions/runner-registration";
 
 /// How often a runner tries.
 const RUNNER_TRIES: usize = 10;
@@ -163,7 +163,7 @@ async fn runner(context: Context) -> anyhow::Result<()> {
 }
 
 /// The name of the scenario's one pod, once it is in this phase.
-async fn await_phase(context: &Context, phase: &str) -> anyhow::Result<String> {
+pub(crate) async fn await_phase(context: &Context, phase: &str) -> anyhow::Result<String> {
     let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
     let name = eventually(&format!("a pod {phase}"), fleet::DEADLINE, || async {
         let pods = match pods.list(&ListParams::default()).await {
@@ -187,7 +187,7 @@ async fn await_phase(context: &Context, phase: &str) -> anyhow::Result<String> {
 }
 
 /// The Runner that is there in place of this one.
-async fn await_replaced(context: &Context, first: &str) -> anyhow::Result<String> {
+pub(crate) async fn await_replaced(context: &Context, first: &str) -> anyhow::Result<String> {
     let next = eventually(
         &format!("Runner {first} gone after {RUNNER_TRIES} tries, and another in its place"),
         fleet::DEADLINE,

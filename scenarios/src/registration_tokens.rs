@@ -2,9 +2,10 @@
 //!
 //! Source: ARC's source keeps a scope's token until half an hour before its end, as the result of
 //! <https://github.com/actions/actions-runner-controller/issues/1295>. No runner runs here: the token of each stands in its pod. Not covered:
-//! a pod that waits for a node until its token is over, and clocks of GHES and ARC that differ.
+//! a pod that waits for a node until its token is over.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
@@ -58,6 +59,26 @@ pub(crate) const NEAR_EXPIRY: Scenario = Scenario {
     run: |context| near_expiry(context).boxed(),
 };
 
+pub(crate) const CLOCK_SKEW: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "registration::clock-skew".into(),
+        claim: "with a clock of GHES that is 55 minutes behind ARC's each runner gets a registration token of its own; with one that is an hour \
+                behind, so that tokens are over when they come, ARC makes no pod and asks on; once the clocks agree the pod comes by itself"
+            .into(),
+        grounds: "GitHub's documentation: registration tokens expire after an hour; ARC's source: a token is kept until half an hour before its \
+                  end, and no pod is made with one that is over"
+            .into(),
+        not_covered: "how often ARC asks, which the report tells: it does not wait in between; a GHES that is ahead".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::Ledger, Capability::ClockControl],
+        claims: Claim::OwnArc(OwnArc::with_clock()),
+        pains: vec![10],
+    }
+    },
+    run: |context| clock_skew(context).boxed(),
+};
+
 const MANY: usize = 20;
 /// One more than needed: what ARC has kept may just be near its end.
 const FEW: usize = 2;
@@ -108,11 +129,45 @@ async fn near_expiry(context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// So many tokens that are over show that ARC makes no pod of them.
+const OVER: usize = 5;
+
+async fn clock_skew(context: Context) -> anyhow::Result<()> {
+    let clock = context.clock()?;
+    clock.set_ghes_apart(-SignedDuration::from_mins(55))?;
+    let first = token_for(&context, "first").await?;
+    let second = token_for(&context, "second").await?;
+    expect(
+        "another token in each pod while tokens live for 5 minutes",
+        first != second,
+        "the same",
+    )?;
+    let known = fleet::pod_names(&context).await?;
+
+    clock.set_ghes_apart(-LIFETIME - SignedDuration::from_mins(1))?;
+    let (before, began) = (asked(&context), Instant::now());
+    context.apply(&deployment(&context, "third")?).await?;
+    let awaited = format!("{OVER} registration tokens that are over when they come");
+    let given = eventually(&awaited, fleet::DEADLINE, || async {
+        match asked(&context) - before {
+            given if given >= OVER => Seen::Yes(given),
+            given => Seen::NotYet(given.to_string()),
+        }
+    })
+    .await?;
+    let each = began.elapsed().as_secs_f64() / given as f64;
+    context.measure("between two questions for a token", each, "s");
+    let now = fleet::pod_names(&context).await?;
+    expect_equal("pods while tokens are over when they come", &known, &now)?;
+
+    clock.set_ghes_apart(SignedDuration::ZERO)?;
+    await_pod(&context, "third").await?;
+    Ok(())
+}
+
 /// Applies a RunnerDeployment of this name; gives the token that its pod has.
 async fn token_for(context: &Context, name: &str) -> anyhow::Result<String> {
-    let mut deployment: Value = fleet::without_a_node(context.runner_deployment()?);
-    deployment["metadata"]["name"] = json!(name);
-    context.apply(&deployment).await?;
+    context.apply(&deployment(context, name)?).await?;
     let pod = await_pod(context, name).await?;
     let token = variable(&pod, TOKEN).unwrap_or_default();
     expect(
@@ -121,6 +176,12 @@ async fn token_for(context: &Context, name: &str) -> anyhow::Result<String> {
         "none",
     )?;
     Ok(token.to_owned())
+}
+
+fn deployment(context: &Context, name: &str) -> anyhow::Result<Value> {
+    let mut deployment = fleet::without_a_node(context.runner_deployment()?);
+    deployment["metadata"]["name"] = json!(name);
+    Ok(deployment)
 }
 
 /// How often ARC has got a token for the scenario's enterprise.

@@ -1,16 +1,17 @@
-//! A GHES whose certificate the controller does not trust: of an unknown authority, expired, for another name.
+//! A GHES whose certificate the controller or the runner does not trust: of an unknown authority, expired, for another name.
 //!
-//! Source: ARC's documentation on GHES: a certificate authority of one's own must be given to the controller. Not covered: a runner, or git,
-//! that does not trust it.
+//! Source: ARC's documentation on GHES: a certificate authority of one's own must be given to the controller. Not covered: git
+//! and jobs that do not trust it.
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::cluster::{Seen, eventually};
 use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, GhesCertificate, Scenario, expect};
 
-use crate::fleet;
+use crate::{fleet, outage};
 
 pub(crate) const CONTROLLER: Scenario = Scenario {
     check: || {
@@ -75,6 +76,26 @@ pub(crate) const OTHER_HOST: Scenario = Scenario {
     },
 };
 
+pub(crate) const RUNNER: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "trust::runner".into(),
+        claim: "a runner that is not given the certificate authority of GHES runs, is registered nowhere, gives up and is replaced; with the \
+                authority in its RunnerDeployment its successor registers"
+            .into(),
+        grounds: "ARC's documentation on GHES: a runner image must trust its certificate authority; the runner image's startup script: ten tries, \
+                  then the container ends"
+            .into(),
+        not_covered: "git and the programs of jobs, each of which must be told as well; Docker".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::RunPods, Capability::Ledger],
+        claims: Claim::SharedArc,
+        pains: vec![18],
+    }
+    },
+    run: |context| runner(context).boxed(),
+};
+
 /// What checks of a certificate that GHES shows for a while have in common.
 fn of_a_bad_certificate() -> Check {
     Check {
@@ -118,6 +139,31 @@ async fn mended(context: Context, bad: GhesCertificate, reason: &str) -> anyhow:
     fleet::await_another(&context, &BTreeSet::new()).await?;
     Ok(())
 }
+
+async fn runner(context: Context) -> anyhow::Result<()> {
+    let trusting = context.runner_deployment()?;
+    let mut blind = trusting.clone();
+    if let Some(variables) = blind["spec"]["template"]["spec"]["env"].as_array_mut() {
+        variables.retain(|variable| variable["name"] != AUTHORITY);
+    }
+    context.apply(&blind).await?;
+
+    let first = outage::await_phase(&context, "Running").await?;
+    outage::await_replaced(&context, &first).await?;
+    let listed = context.ghes().runners(&context.tenant().enterprise()).await;
+    let listed = listed.context("list the runners")?;
+    expect(
+        format!("no runner registered without {AUTHORITY}"),
+        listed.is_empty(),
+        fleet::described(&listed),
+    )?;
+    context.apply(&trusting).await?;
+    fleet::await_another(&context, &BTreeSet::from([first])).await?;
+    Ok(())
+}
+
+/// The variable that names the file with a runner's certificate authorities.
+const AUTHORITY: &str = "SSL_CERT_FILE";
 
 /// Waits until ARC's log has these words.
 async fn await_in_log(context: &Context, words: &str) -> anyhow::Result<()> {

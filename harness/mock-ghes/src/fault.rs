@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,44 +54,54 @@ impl FaultRule {
 }
 
 /// The rules in force. Clones share them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
-    rules: Arc<Mutex<Vec<FaultRule>>>,
-    /// Counts removals, so that hanging requests can go on.
-    cleared: Arc<tokio::sync::watch::Sender<u64>>,
+    rules: Arc<Mutex<Rules>>,
 }
 
-impl Default for Faults {
-    fn default() -> Self {
-        Faults {
-            rules: Arc::default(),
-            cleared: Arc::new(tokio::sync::watch::Sender::new(0)),
-        }
-    }
+#[derive(Debug, Default)]
+struct Rules {
+    standing: Vec<(FaultRule, CancellationToken)>,
+    /// Parent of every rule's token, also of those that are used up.
+    all: CancellationToken,
+}
+
+/// What a request is to suffer.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) kind: FaultKind,
+    /// Cancelled when the rule is taken back: a request that hangs by it goes on then.
+    pub(crate) taken_back: CancellationToken,
 }
 
 impl Faults {
     pub(crate) fn add(&self, rule: FaultRule) {
-        self.lock().push(rule);
+        let mut rules = self.lock();
+        let taken_back = rules.all.child_token();
+        rules.standing.push((rule, taken_back));
     }
 
     pub(crate) fn clear(&self) {
-        self.lock().clear();
-        self.cleared.send_modify(|n| *n += 1);
+        std::mem::take(&mut *self.lock()).all.cancel();
     }
 
-    /// Takes back the rules of this target. Requests that hang already are left alone: they may hang by another rule.
+    /// Takes back the rules of this target.
     pub(crate) fn remove(&self, target: &str) {
-        self.lock().retain(|rule| rule.target != target);
+        self.lock().standing.retain(|(rule, taken_back)| {
+            let stays = rule.target != target;
+            if !stays {
+                taken_back.cancel();
+            }
+            stays
+        });
     }
 
     pub(crate) fn list(&self) -> Vec<FaultRule> {
-        self.lock().clone()
-    }
-
-    /// Resolves when the rules are next removed.
-    pub(crate) fn cleared(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.cleared.subscribe()
+        self.lock()
+            .standing
+            .iter()
+            .map(|(rule, _)| rule.clone())
+            .collect()
     }
 
     /// The fault of this request, if any; counts it off.
@@ -100,17 +111,25 @@ impl Faults {
         route: Option<&str>,
         path: &str,
         now: Timestamp,
-    ) -> Option<FaultKind> {
+    ) -> Option<Taken> {
         let mut rules = self.lock();
-        rules.retain(|rule| rule.count != Some(0) && rule.until.is_none_or(|until| now < until));
-        let rule = rules.iter_mut().find(|rule| rule.matches(method, route, path))?;
+        rules
+            .standing
+            .retain(|(rule, _)| rule.count != Some(0) && rule.until.is_none_or(|until| now < until));
+        let (rule, taken_back) = rules
+            .standing
+            .iter_mut()
+            .find(|(rule, _)| rule.matches(method, route, path))?;
         if let Some(count) = &mut rule.count {
             *count -= 1;
         }
-        Some(rule.kind)
+        Some(Taken {
+            kind: rule.kind,
+            taken_back: taken_back.clone(),
+        })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<FaultRule>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Rules> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -183,10 +202,34 @@ mod tests {
             ..rule("/x", FaultKind::Status(500))
         });
 
-        let first = faults.take("GET", None, "/x", now);
-        let second = faults.take("GET", None, "/x", now);
+        let first = taken(&faults, "/x", now);
+        let second = taken(&faults, "/x", now);
 
         assert_eq!((first, second), (Some(FaultKind::Status(500)), None));
+    }
+
+    fn taken(faults: &Faults, path: &str, now: Timestamp) -> Option<FaultKind> {
+        faults.take("GET", None, path, now).map(|taken| taken.kind)
+    }
+
+    #[test]
+    fn what_hangs_goes_on_when_its_rule_is_taken_back_and_no_other() {
+        let faults = Faults::default();
+        let now = Timestamp::now();
+        let counted = FaultRule {
+            count: Some(1),
+            ..rule("/z", FaultKind::Hang)
+        };
+        for rule in [rule("/x", FaultKind::Hang), rule("/y", FaultKind::Hang), counted] {
+            faults.add(rule);
+        }
+        let hanging = ["/x", "/y", "/z"].map(|path| faults.take("GET", None, path, now).expect("a fault"));
+        let gone_on = || [0, 1, 2].map(|index: usize| hanging[index].taken_back.is_cancelled());
+
+        faults.remove("/x");
+        assert_eq!(gone_on(), [true, false, false]);
+        faults.clear();
+        assert_eq!(gone_on(), [true, true, true]);
     }
 
     #[test]
@@ -198,7 +241,7 @@ mod tests {
 
         faults.remove("/x");
 
-        let taken = ["/x", "/y"].map(|path| faults.take("GET", None, path, now));
+        let taken = ["/x", "/y"].map(|path| taken(&faults, path, now));
         assert_eq!(taken, [None, Some(FaultKind::Status(503))]);
     }
 
@@ -211,6 +254,6 @@ mod tests {
             ..rule("/x", FaultKind::Reset)
         });
 
-        assert_eq!(faults.take("GET", None, "/x", now), None);
+        assert_eq!(taken(&faults, "/x", now), None);
     }
 }

@@ -196,7 +196,7 @@ impl Hand {
         self.app.faults.clear();
     }
 
-    /// Removes the fault rules of this target and no others; hanging requests go on.
+    /// Removes the fault rules of this target and no others.
     ///
     /// # Errors
     /// [`Stopped`]

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A clock did not move.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +23,8 @@ pub enum ClockError {
     /// Further than a clock of nanoseconds reaches.
     #[error("the clock cannot be set to {0}, which is more than 292 years away")]
     Far(Timestamp),
-    /// The file cannot be written.
-    #[error("write the clock file {path}")]
+    /// The file cannot be read or written.
+    #[error("use the clock file {path}")]
     File {
         /// The file.
         path: Utf8PathBuf,
@@ -47,7 +47,12 @@ impl WorldClock {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let file = File::create(&path)?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)?;
         file.write_all_at(&0_i64.to_ne_bytes(), 0)?;
         Ok(WorldClock {
             path,
@@ -94,6 +99,31 @@ impl WorldClock {
         self.set(&self.lock(), from)
     }
 
+    /// Sets the clock of GHES so far from ARC's, ahead or behind, until the clock is moved again.
+    ///
+    /// # Errors
+    /// [`ClockError::Far`], [`ClockError::File`].
+    pub fn set_ghes_apart(&self, by: SignedDuration) -> Result<(), ClockError> {
+        let file = self.lock();
+        let mut bytes = [0; 8];
+        file.read_exact_at(&mut bytes, 0)
+            .map_err(|source| self.unusable(source))?;
+        let of_arc = i64::from_ne_bytes(bytes);
+        let offset = i64::try_from(by.as_nanos())
+            .ok()
+            .and_then(|by| of_arc.checked_add(by));
+        self.ghes
+            .set_offset(offset.ok_or_else(|| ClockError::Far(self.now()))?);
+        Ok(())
+    }
+
+    fn unusable(&self, source: std::io::Error) -> ClockError {
+        ClockError::File {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, File> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,17 +134,12 @@ impl WorldClock {
         // GHES first: a token that it gives meanwhile then expires in ARC's future, not in its past.
         self.ghes.set_offset(offset);
         file.write_all_at(&offset.to_ne_bytes(), 0)
-            .map_err(|source| ClockError::File {
-                path: self.path.clone(),
-                source,
-            })
+            .map_err(|source| self.unusable(source))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
 
     #[test]
@@ -145,5 +170,20 @@ mod tests {
         clock.replay(earlier).expect("a replay may go back");
 
         assert!((earlier..earlier + SignedDuration::from_hours(1)).contains(&clock.now()));
+    }
+
+    #[test]
+    fn ghes_is_apart_until_the_clock_is_moved() {
+        let folder = camino_tempfile::tempdir().expect("a temporary folder");
+        let clock = WorldClock::new(folder.path().join("clocks/one")).expect("the folder is ours");
+        let hour = SignedDuration::from_hours(1);
+
+        clock.set_ghes_apart(-hour).expect("that is near");
+        let behind = clock.now();
+        let real = Timestamp::now();
+        clock.jump(real).expect("that is ahead");
+
+        assert!(behind < real - hour / 2, "{behind}");
+        assert!(clock.now() >= real);
     }
 }

@@ -79,6 +79,10 @@ defects! {
         "somebody's finalizer holds the RunnerDeployment";
     StuckRemoval: "stuck-removal" turns "replicas::to-zero-and-back" red:
         "GHES answers 500 to the removal of an idle runner";
+    HeldPending: "held-pending" turns "replicas::pending" red:
+        "somebody's finalizer holds the RunnerDeployment whose pods wait for a node";
+    StuckRegistration: "stuck-registration" turns "replicas::not-yet-registered" red:
+        "GHES goes on to let a runner wait that registers";
     Unreplaced: "unreplaced" turns "ephemeral::crash" red:
         "a RunnerDeployment whose runner is killed has an effectiveTime of long ago";
     GroupLost: "group-lost" turns "pod::environment" red:
@@ -215,10 +219,14 @@ defects! {
         "GHES gives registration tokens that live for 25 minutes";
     LongTokens: "long-tokens" turns "registration::token-near-expiry" red:
         "GHES gives registration tokens that live for a day";
+    EnduringTokens: "enduring-tokens" turns "registration::clock-skew" red:
+        "GHES, whose clock should be behind, gives registration tokens that live for a day";
     LostCredentials: "lost-credentials" turns "auth::per-object" red:
         "the RunnerDeployment of a repository names no Secret with a token of its own";
     BroadToken: "broad-token" turns "auth::missing-scope" red:
         "the RunnerDeployment of the enterprise names no Secret, so that ARC uses its own token";
+    StillTooOld: "still-too-old" turns "github::too-old" red:
+        "GHES does not know runners of enterprises when it is up to date either";
     UnrevokedTokens: "unrevoked-tokens" turns "auth::token-revoked" red:
         "GHES goes on to take a token that was revoked";
     OtherInstallation: "other-installation" turns "auth::app" red:
@@ -235,6 +243,8 @@ defects! {
         "refusals of GHES do not end";
     NeverExpired: "never-expired" turns "trust::expired" red:
         "the certificate of GHES that should be expired is not";
+    TrustingRunner: "trusting-runner" turns "trust::runner" red:
+        "the RunnerDeployment that should not give its runners GHES's certificate authority does";
     RightHost: "right-host" turns "trust::other-host" red:
         "the certificate of GHES that should be for another host is for the right one";
 }

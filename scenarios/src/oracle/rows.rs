@@ -3,6 +3,7 @@
 //! A row is an autoscaler, a target without runners, and what GHES says of it at each of several times. ARC must come to the row's number and give the
 //! row's errors; the judge holds each reconcile on the way against the oracle besides. What it is not: a check of its own, and no runner is real.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::Context as _;
@@ -41,6 +42,14 @@ pub(crate) struct Row {
     spec: Value,
     case: Case,
     wanted: Vec<Wanted>,
+    promised: Vec<Promised>,
+}
+
+/// What users are promised where ARC is known to come to another number.
+#[derive(Debug, Clone)]
+struct Promised {
+    moment: usize,
+    desired: i64,
 }
 
 /// To what ARC must come.
@@ -93,6 +102,7 @@ impl Row {
                 moments: Vec::new(),
             },
             wanted: Vec::new(),
+            promised: Vec::new(),
         }
     }
 
@@ -112,6 +122,16 @@ impl Row {
         });
         self.wanted.push(wanted);
         self
+    }
+
+    /// At this time ARC comes to that, although users are promised another number.
+    pub(crate) fn at_though(self, at: Timestamp, load: Load, wanted: Wanted, promised: i64) -> Row {
+        let mut row = self.at(at, load, wanted);
+        row.promised.push(Promised {
+            moment: row.wanted.len() - 1,
+            desired: promised,
+        });
+        row
     }
 
     /// From the next moment on the autoscaler is another.
@@ -170,6 +190,30 @@ pub(crate) struct PlayedRow {
     pub(crate) autoscaler: String,
     /// The words of its errors.
     pub(crate) errors: Vec<&'static str>,
+    promised: Vec<PromisedNumber>,
+}
+
+/// A number that ARC is known not to come to.
+struct PromisedNumber {
+    /// Row and time.
+    when: String,
+    promised: i64,
+    seen: Option<i64>,
+}
+
+/// Whether ARC came to what users are promised where it is known not to. The last that a check asserts: `expectations.toml` says that it fails.
+pub(crate) fn are_as_promised(rows: &[PlayedRow]) -> Result<(), Unmet> {
+    let of = |number: fn(&PromisedNumber) -> Option<i64>| -> BTreeMap<&str, String> {
+        let promises = rows.iter().flat_map(|row| &row.promised);
+        promises
+            .map(|it| (it.when.as_str(), told(number(it), None)))
+            .collect()
+    };
+    expect_equal(
+        "DESIRED as promised",
+        &of(|it| Some(it.promised)),
+        &of(|it| it.seen),
+    )
 }
 
 /// Plays the rows side by side and holds what ARC came to against their numbers.
@@ -195,12 +239,19 @@ pub(crate) async fn play(context: &Context, zone: &str, rows: Vec<Row>) -> anyho
             };
             return Err(anyhow::Error::from(unmet).context(long));
         }
+        let promised = row.promised.iter().map(|promised| PromisedNumber {
+            when: format!("{}, {}", row.name, row.case.moments[promised.moment].at),
+            promised: promised.desired,
+            seen: played.rests.get(promised.moment).and_then(|rest| rest.desired),
+        });
+        let promised = promised.collect();
         let seen: Vec<String> = played.rests.iter().map(Rest::told).collect();
         expect_equal(&what, &row.wanted(), &seen)?;
         all.push(PlayedRow {
             name: row.name.clone(),
             autoscaler: played.autoscaler,
             errors: row.events().collect(),
+            promised,
         });
     }
     Ok(all)

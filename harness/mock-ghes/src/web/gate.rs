@@ -19,7 +19,7 @@ use futures::FutureExt as _;
 
 use super::{App, BaseUrl, credentials, rest};
 use crate::clock::{self, Clock};
-use crate::fault::FaultKind;
+use crate::fault::{FaultKind, Taken};
 use crate::ledger::{Ledger, Record};
 use crate::state::{Identify, Identity, Stopped};
 
@@ -139,8 +139,8 @@ fn decorated(app: &App, path: &str, identity: &Identity, mut response: Response)
 }
 
 /// Carries out a fault. None: the request goes on as usual.
-async fn apply(app: &App, fault: FaultKind, parts: &Parts) -> Option<Response> {
-    match fault {
+async fn apply(app: &App, fault: Taken, parts: &Parts) -> Option<Response> {
+    match fault.kind {
         FaultKind::Status(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let message = match status {
@@ -156,10 +156,9 @@ async fn apply(app: &App, fault: FaultKind, parts: &Parts) -> Option<Response> {
             None
         }
         FaultKind::Hang => {
-            let mut cleared = app.faults.cleared();
             tokio::select! {
                 () = app.closing.cancelled() => {}
-                _ = cleared.changed() => {}
+                () = fault.taken_back.cancelled() => {}
             }
             Some(StatusCode::SERVICE_UNAVAILABLE.into_response())
         }

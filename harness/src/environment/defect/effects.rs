@@ -15,9 +15,11 @@ impl Defect {
             Defect::KeepEphemeral => Some(mock_ghes::Defect::KeepEphemeral),
             Defect::DropOutputs => Some(mock_ghes::Defect::DropOutputs),
             Defect::StaleCheckout => Some(mock_ghes::Defect::StaleCheckout),
-            Defect::StuckOutage | Defect::StuckRunnerOutage | Defect::StuckFlapping => {
-                Some(mock_ghes::Defect::StuckOutage)
-            }
+            Defect::StuckOutage
+            | Defect::StuckRunnerOutage
+            | Defect::StuckFlapping
+            | Defect::StuckRegistration
+            | Defect::StillTooOld => Some(mock_ghes::Defect::StuckOutage),
             Defect::ThirdIdle => Some(mock_ghes::Defect::ThirdIdle),
             Defect::WideRepository => Some(mock_ghes::Defect::WideRepository),
             Defect::WideOrganization => Some(mock_ghes::Defect::WideOrganization),
@@ -30,7 +32,7 @@ impl Defect {
             Defect::ForgedDeliveries => Some(mock_ghes::Defect::ForgedDeliveries),
             Defect::WideGroups => Some(mock_ghes::Defect::WideGroups),
             Defect::ShortTokens => Some(mock_ghes::Defect::ShortTokens),
-            Defect::LongTokens => Some(mock_ghes::Defect::LongTokens),
+            Defect::LongTokens | Defect::EnduringTokens => Some(mock_ghes::Defect::LongTokens),
             Defect::NoLinks => Some(mock_ghes::Defect::NoLinks),
             Defect::NoCaching => Some(mock_ghes::Defect::NoCaching),
             Defect::SilentLimit => Some(mock_ghes::Defect::SilentLimit),
@@ -49,7 +51,7 @@ impl Defect {
             Defect::NoGrace | Defect::ShortGrace if kind == "RunnerDeployment" => {
                 manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
             }
-            Defect::HeldDeployment if kind == "RunnerDeployment" => {
+            Defect::HeldDeployment | Defect::HeldPending if kind == "RunnerDeployment" => {
                 manifest["metadata"]["finalizers"] = json!(["ghes-harness/held"]);
             }
             Defect::GroupLost => lose(manifest, "/spec/template/spec", "group"),
@@ -161,6 +163,10 @@ impl Defect {
                 if let Some(threshold) = manifest.pointer_mut("/spec/metrics/0/scaleUpThreshold") {
                     *threshold = json!("0.5");
                 }
+            }
+            Defect::TrustingRunner if kind == "RunnerDeployment" => {
+                let trusting = &fixtures::runner_deployment()["spec"]["template"]["spec"]["env"];
+                manifest["spec"]["template"]["spec"]["env"] = trusting.clone();
             }
             Defect::OneTrigger if manifest["metadata"]["name"] == "second" => {
                 if let Some(spec) = manifest["spec"].as_object_mut() {

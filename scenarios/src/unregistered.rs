@@ -1,0 +1,136 @@
+//! Runners that GHES does not know when they are to go: no node has taken their pod, or they are still registering.
+//!
+//! Source: ARC's source on runners without an id, as the result of <https://github.com/actions/actions-runner-controller/issues/1273>. Not covered: a
+//! runner that never registers, for which ARC waits ten minutes.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use harness::arc::resources;
+use harness::cluster::{Seen, eventually};
+use harness::mock_ghes::{FaultKind, FaultRule};
+use harness::model::{Capability, Check, Claim, OwnArc, Profile};
+use harness::{Context, Scenario, expect};
+use jiff::Timestamp;
+use kube::api::DeleteParams;
+use serde_json::json;
+
+use crate::fleet;
+use crate::outage::{RUNNER_REGISTRATION, await_phase};
+use crate::replicas::await_nothing;
+
+pub(crate) const PENDING: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "replicas::pending".into(),
+        claim: "runners whose pods wait for a node are gone at once when their RunnerDeployment is, and ARC has asked GHES for no removal".into(),
+        grounds: "ARC's source: a runner that is not in GHES and whose pod is Pending need not be waited for; \
+                  actions/actions-runner-controller issue 1273"
+            .into(),
+        not_covered: "pods that wait for a volume or an image".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::Ledger],
+        claims: Claim::SharedArc,
+        pains: vec![12],
+    }
+    },
+    run: |context| pending(context).boxed(),
+};
+
+pub(crate) const NOT_YET: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "replicas::not-yet-registered".into(),
+        claim: "a runner that is still registering when its RunnerDeployment goes to replicas 0 keeps its pod until it has registered; then ARC \
+                removes it from GHES, and its pod goes"
+            .into(),
+        grounds: "ARC's documentation: runners are unregistered before they are deleted; ARC's source: a running pod has ten minutes to register".into(),
+        not_covered: "a runner that does not register within ten minutes".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::RunPods, Capability::Ledger, Capability::ForceFault],
+        // The route that hangs is every runner's.
+        claims: Claim::OwnArc(OwnArc::default()),
+        pains: vec![11, 13],
+    }
+    },
+    run: |context| not_yet(context).boxed(),
+};
+
+const COUNT: usize = 3;
+
+async fn pending(context: Context) -> anyhow::Result<()> {
+    let mut manifest = fleet::without_a_node(context.runner_deployment()?);
+    manifest["spec"]["replicas"] = json!(COUNT);
+    context.apply(&manifest).await?;
+    await_pods(&context, COUNT).await?;
+
+    let name = fleet::name_of(&manifest);
+    context
+        .objects(&resources::runner_deployment())
+        .delete(&name, &DeleteParams::background())
+        .await
+        .with_context(|| format!("delete the RunnerDeployment {name}"))?;
+    await_nothing(&context).await?;
+    let removals = removals(&context);
+    expect(
+        "no removal asked of GHES",
+        removals.is_empty(),
+        format!("{removals:?}"),
+    )?;
+    Ok(())
+}
+
+async fn not_yet(context: Context) -> anyhow::Result<()> {
+    context
+        .hand()
+        .fault(FaultRule::standing("POST", RUNNER_REGISTRATION, FaultKind::Hang));
+    let mut manifest = context.runner_deployment()?;
+    context.apply(&manifest).await?;
+    let pod = await_phase(&context, "Running").await?;
+
+    manifest["spec"]["replicas"] = json!(0);
+    let since = Timestamp::now();
+    context.apply(&manifest).await?;
+    fleet::await_listed(&context, &context.tenant().enterprise(), LOOKS, since).await?;
+    let pods = fleet::pod_names(&context).await?;
+    expect(
+        format!("{pod}, which is still registering, among the pods"),
+        pods == BTreeSet::from([pod]),
+        format!("{pods:?}"),
+    )?;
+
+    let cleared = context.hand().clear_fault(RUNNER_REGISTRATION).await;
+    cleared.context("let the runner register")?;
+    await_pods(&context, 0).await?;
+    let removals = removals(&context);
+    expect(
+        "the runner removed from GHES, once",
+        removals == [Some(204)],
+        format!("{removals:?}"),
+    )?;
+    Ok(())
+}
+
+/// So many looks of ARC at GHES show that it waits.
+const LOOKS: usize = 3;
+
+/// What GHES answered to ARC's removals of the scenario's runners.
+fn removals(context: &Context) -> Vec<Option<u16>> {
+    let below = format!("/api/v3/{}/actions/runners/", context.tenant().enterprise());
+    let records = context.hand().ledger().recent().into_iter();
+    let removals = records.filter(|record| record.method == "DELETE" && record.path.starts_with(&below));
+    removals.map(|record| record.status).collect()
+}
+
+async fn await_pods(context: &Context, count: usize) -> anyhow::Result<()> {
+    eventually(&format!("{count} pods"), fleet::DEADLINE, || async {
+        match fleet::pod_names(context).await {
+            Ok(pods) if pods.len() == count => Seen::Yes(()),
+            Ok(pods) => Seen::NotYet(format!("{pods:?}")),
+            Err(error) => Seen::NotYet(format!("{error:#}")),
+        }
+    })
+    .await?;
+    Ok(())
+}

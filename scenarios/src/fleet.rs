@@ -13,8 +13,8 @@ use harness::ghes::{Runner, Scope};
 use harness::mock_ghes::Record;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 /// Long against the few seconds that each step takes.
@@ -129,6 +129,33 @@ pub(crate) async fn pod_names(context: &Context) -> anyhow::Result<BTreeSet<Stri
     let names = list.items.into_iter();
     Ok(names.filter_map(|pod| pod.metadata.name).collect())
 }
+
+/// Waits until ARC tends every pod of the scenario, so that none ends without it. It begins to a moment after it has made a pod; one that is deleted
+/// before, as with its RunnerDeployment, is not removed from GHES first.
+pub(crate) async fn await_tended(context: &Context) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
+    let tended = |pod: &Pod| {
+        pod.finalizers()
+            .iter()
+            .any(|finalizer| finalizer == POD_FINALIZER)
+    };
+    let awaited = format!("the finalizer {POD_FINALIZER} on every pod");
+    eventually(&awaited, DEADLINE, || async {
+        match pods.list(&ListParams::default()).await {
+            Ok(list) if !list.items.is_empty() && list.items.iter().all(tended) => Seen::Yes(()),
+            Ok(list) => Seen::NotYet(format!(
+                "{:?}",
+                list.items.iter().map(ResourceExt::finalizers).collect::<Vec<_>>()
+            )),
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+/// By which ARC keeps a pod until its runner is gone from GHES. Source: ARC's runner pod controller.
+const POD_FINALIZER: &str = "actions.summerwind.dev/runner-pod";
 
 /// Runners in a line, with what GHES says of each.
 pub(crate) fn described(list: &[Runner]) -> String {

@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::ghes::Scope;
-use harness::model::autoscaling::{Job, Run, necessary_replicas};
+use harness::model::autoscaling::{Job, Run, RunWithoutJobs, necessary_replicas};
 use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Scenario};
 use serde_json::{Value, json};
@@ -83,14 +83,15 @@ async fn wanted(context: &Context, deployment: &Value) -> anyhow::Result<i64> {
         .map(|run| Run {
             id: i64::try_from(run.id).unwrap_or_default(),
             status: run.status.as_str().to_owned(),
-            jobs: jobs
-                .iter()
-                .filter(|job| job.run_id == run.id)
-                .map(|job| Job {
-                    status: job.status.as_str().to_owned(),
-                    labels: job.labels.clone(),
-                })
-                .collect(),
+            jobs: Some(
+                jobs.iter()
+                    .filter(|job| job.run_id == run.id)
+                    .map(|job| Job {
+                        status: job.status.as_str().to_owned(),
+                        labels: job.labels.clone(),
+                    })
+                    .collect(),
+            ),
         })
         .collect();
     let labels = deployment
@@ -98,7 +99,7 @@ async fn wanted(context: &Context, deployment: &Value) -> anyhow::Result<i64> {
         .cloned()
         .unwrap_or_default();
     let labels: Vec<String> = serde_json::from_value(labels).context("read the runners' labels")?;
-    Ok(necessary_replicas(&runs, &labels))
+    Ok(necessary_replicas(&runs, &labels, RunWithoutJobs::default()))
 }
 
 /// Waits until the metrics say that so many queued jobs make so many runners necessary.

@@ -106,6 +106,7 @@ async fn deleted(context: Context) -> anyhow::Result<()> {
     manifest["spec"]["replicas"] = json!(COUNT);
     context.apply(&manifest).await?;
     fleet::await_idle(&context, COUNT).await?;
+    fleet::await_tended(&context).await?;
     let name = fleet::name_of(&manifest);
 
     let start = Instant::now();

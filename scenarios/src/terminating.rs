@@ -48,6 +48,7 @@ async fn terminating(context: Context) -> anyhow::Result<()> {
     context.apply(&manifest).await?;
     let run = visit(&context, &context.tenant().repository(), &desk, &["only"]).await?;
     desk.waiting(1, fleet::DEADLINE).await?;
+    fleet::await_tended(&context).await?;
     let removals = format!("/api/v3/{}/actions/runners/*", context.tenant().enterprise());
     let refused = FaultKind::Status(500);
     context

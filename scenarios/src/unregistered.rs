@@ -104,9 +104,11 @@ async fn not_yet(context: Context) -> anyhow::Result<()> {
     cleared.context("let the runner register")?;
     await_pods(&context, 0).await?;
     let removals = removals(&context);
+    // ARC may ask once more, going by a list of a moment before.
+    let done = removals.first() == Some(&Some(204)) && removals[1..].iter().all(|it| *it == Some(404));
     expect(
         "the runner removed from GHES, once",
-        removals == [Some(204)],
+        done,
         format!("{removals:?}"),
     )?;
     Ok(())

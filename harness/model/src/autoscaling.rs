@@ -22,7 +22,7 @@ mod spec;
 mod suggestion;
 
 pub use busy::{Busy, ListedRunner};
-pub use demand::{Job, Run, necessary_replicas};
+pub use demand::{Job, Run, RunWithoutJobs, necessary_replicas};
 pub use error::ReconcileError;
 pub use overrides::{Overrides, ScheduledPeriod};
 pub use reason::{Clamp, Reason};

@@ -79,6 +79,12 @@ impl Context {
         &self.tenant
     }
 
+    /// The version of ARC under test, as `v0.27.6`: what `--arc` says, of a foreign manager too.
+    #[must_use]
+    pub fn arc_version(&self) -> &str {
+        &self.environment.order.plan.arc
+    }
+
     /// An administrator's client.
     #[must_use]
     pub fn client(&self) -> &Client {

@@ -3,7 +3,9 @@
 //! What it is not: it draws nothing and asks nobody.
 
 use harness::model::Scope;
-use harness::model::autoscaling::{Busy, Job, ListedRunner, Observed, Run, Spec, necessary_replicas};
+use harness::model::autoscaling::{
+    Busy, Job, ListedRunner, Observed, Run, RunWithoutJobs, Spec, necessary_replicas,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -33,6 +35,9 @@ pub(super) struct Case {
     pub(super) refused: Vec<Refused>,
     /// At least one, in their order.
     pub(super) moments: Vec<Moment>,
+    /// As the ARC has it to which it is played.
+    #[serde(skip)]
+    pub(super) run_without_jobs: RunWithoutJobs,
 }
 
 /// What a target cannot change.
@@ -197,7 +202,7 @@ impl Case {
                     .filter(|run| run.repository == repository)
                     .map(WorkflowRun::to_model)
                     .collect();
-                necessary_replicas(&runs, &labels)
+                necessary_replicas(&runs, &labels, self.run_without_jobs)
             })
             .sum()
     }
@@ -237,7 +242,7 @@ impl WorkflowRun {
         Run {
             id: self.id,
             status: self.status.to_owned(),
-            jobs: self.jobs.iter().flatten().map(job).collect(),
+            jobs: self.jobs.as_ref().map(|jobs| jobs.iter().map(job).collect()),
         }
     }
 

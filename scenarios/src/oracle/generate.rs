@@ -6,7 +6,7 @@
 //!
 //! What it is not: nothing is asked of ARC.
 
-use harness::model::autoscaling::{Controller, ReconcileError, Spec, Status};
+use harness::model::autoscaling::{Controller, ReconcileError, RunWithoutJobs, Spec, Status};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -96,6 +96,7 @@ fn draw(
         replicas,
         refused: refused(random),
         moments: Vec::new(),
+        run_without_jobs: RunWithoutJobs::default(),
     };
     let mut expected = Expected {
         controller: Controller::in_zone(zone.clone()),

@@ -3,7 +3,7 @@
 //! They are played before the random cases, so that each run proves that they are still there, and that the oracle still says so. The one that
 //! ends the manager is played last. What it is not: an excuse; a disagreement is never compared with this list.
 
-use harness::model::autoscaling::{Outcome, ReconcileError};
+use harness::model::autoscaling::{Outcome, ReconcileError, RunWithoutJobs};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -123,6 +123,7 @@ impl Known {
             replicas: self.replicas,
             refused: Vec::new(),
             moments: vec![moment],
+            run_without_jobs: RunWithoutJobs::default(),
         }
     }
 }

@@ -13,7 +13,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use harness::Context;
 use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
-use harness::model::autoscaling::{Controller, Outcome, ReconcileError, Status};
+use harness::model::autoscaling::{Controller, Outcome, ReconcileError, RunWithoutJobs, Status};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
@@ -187,7 +187,12 @@ impl<'a> Stage<'a> {
     pub(super) async fn play(&mut self, cases: Vec<Case>) -> anyhow::Result<Vec<Played>> {
         let mut free: Vec<usize> = (0..self.flavours.len()).rev().collect();
         let mut playing = Vec::new();
+        let run_without_jobs = RunWithoutJobs::of_arc(self.context.arc_version());
         for case in cases {
+            let case = Case {
+                run_without_jobs,
+                ..case
+            };
             let fits = free
                 .iter()
                 .rposition(|target| self.flavours[*target] == case.flavour);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::Context as _;
-use harness::model::autoscaling::Controller;
+use harness::model::autoscaling::{Controller, RunWithoutJobs};
 use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Unmet, expect_equal};
 use jiff::tz::TimeZone;
@@ -100,6 +100,7 @@ impl Row {
                 replicas: Some(replicas),
                 refused: Vec::new(),
                 moments: Vec::new(),
+                run_without_jobs: RunWithoutJobs::default(),
             },
             wanted: Vec::new(),
             promised: Vec::new(),

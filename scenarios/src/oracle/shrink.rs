@@ -190,6 +190,7 @@ mod tests {
             replicas: Some(4),
             refused: Vec::new(),
             moments: vec![moment(spec.clone(), 4), moment(spec, 8)],
+            run_without_jobs: RunWithoutJobs::default(),
         }
     }
 

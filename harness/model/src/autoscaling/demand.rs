@@ -12,8 +12,30 @@ pub struct Run {
     pub id: i64,
     /// `queued`, `in_progress` and so on, at the time of the answer.
     pub status: String,
-    /// Its jobs; none if GHES did not answer, which ARC only logs.
-    pub jobs: Vec<Job>,
+    /// Its jobs; absent if GHES did not answer, which ARC only logs.
+    pub jobs: Option<Vec<Job>>,
+}
+
+/// What ARC makes of a run whose jobs GHES does not know yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RunWithoutJobs {
+    /// It counts as one job: ARC up to 0.27.3.
+    Counts,
+    /// It is passed over.
+    #[default]
+    PassedOver,
+}
+
+impl RunWithoutJobs {
+    /// As this version of ARC (`v0.27.6`) has it; the newest way if it is no version.
+    #[must_use]
+    pub fn of_arc(version: &str) -> RunWithoutJobs {
+        let version = semver::Version::parse(version.strip_prefix('v').unwrap_or(version));
+        match version {
+            Ok(version) if version <= semver::Version::new(0, 27, 3) => RunWithoutJobs::Counts,
+            _ => RunWithoutJobs::PassedOver,
+        }
+    }
 }
 
 /// A job of such a run.
@@ -28,17 +50,19 @@ pub struct Job {
 /// How many runners the runs need: their queued and running jobs of which every label but `self-hosted` is literally among the target's labels.
 /// A job without labels is nobody's.
 #[must_use]
-pub fn necessary_replicas(runs: &[Run], target_labels: &[String]) -> i64 {
+pub fn necessary_replicas(runs: &[Run], target_labels: &[String], without_jobs: RunWithoutJobs) -> i64 {
     let open = |status: &str| ["queued", "in_progress"].contains(&status);
     let ours = |job: &&Job| {
         let known = |label: &String| label == SELF_HOSTED || target_labels.contains(label);
         open(&job.status) && !job.labels.is_empty() && job.labels.iter().all(known)
     };
-    let jobs = runs
-        .iter()
-        .filter(|run| run.id != 0 && open(&run.status))
-        .flat_map(|run| run.jobs.iter().filter(ours));
-    i64::try_from(jobs.count()).unwrap_or(i64::MAX)
+    let needs = |run: &Run| match &run.jobs {
+        _ if run.id == 0 => usize::from(without_jobs == RunWithoutJobs::Counts),
+        Some(jobs) if jobs.is_empty() => usize::from(without_jobs == RunWithoutJobs::Counts),
+        jobs => jobs.iter().flatten().filter(ours).count(),
+    };
+    let open_runs = runs.iter().filter(|run| open(&run.status));
+    i64::try_from(open_runs.map(needs).sum::<usize>()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -56,7 +80,7 @@ mod tests {
         Run {
             id,
             status: status.to_owned(),
-            jobs,
+            jobs: Some(jobs),
         }
     }
 
@@ -78,7 +102,7 @@ mod tests {
             let runs = [run(1, "queued", vec![job(status, job_labels)])];
 
             assert_eq!(
-                necessary_replicas(&runs, &labels),
+                necessary_replicas(&runs, &labels, RunWithoutJobs::PassedOver),
                 counts,
                 "{status} {job_labels:?}"
             );
@@ -93,8 +117,21 @@ mod tests {
             run(1, "completed", jobs()),
             run(2, "in_progress", jobs()),
             run(3, "queued", Vec::new()),
+            Run {
+                jobs: None,
+                ..run(4, "queued", Vec::new())
+            },
         ];
 
-        assert_eq!(necessary_replicas(&runs, &[]), 1);
+        assert_eq!(necessary_replicas(&runs, &[], RunWithoutJobs::PassedOver), 1);
+        assert_eq!(necessary_replicas(&runs, &[], RunWithoutJobs::Counts), 3);
+    }
+
+    #[test]
+    fn runs_without_jobs_count_up_to_0_27_3() {
+        let ways = ["v0.27.1", "v0.27.3", "v0.27.6", "of-ones-own"].map(RunWithoutJobs::of_arc);
+
+        let (counts, passed_over) = (RunWithoutJobs::Counts, RunWithoutJobs::PassedOver);
+        assert_eq!(ways, [counts, counts, passed_over, passed_over]);
     }
 }

@@ -84,7 +84,7 @@ async fn two_scopes(context: Context) -> anyhow::Result<()> {
 async fn other_kinds(context: Context) -> anyhow::Result<()> {
     let one = json!({ "enterprise": context.tenant().name, "nodeSelector": { "ghes-harness/node": "none" } });
     let mut two = one.clone();
-    two["organization"] = json!(context.tenant().name);
+    two["organization"] = json!(context.tenant().login());
     let mut none = one.clone();
     if let Some(spec) = none.as_object_mut() {
         spec.remove("enterprise");

@@ -189,7 +189,7 @@ async fn github_app(context: Context) -> anyhow::Result<()> {
     )?;
 
     let asked = requests_below(&context, &format!("/api/v3/{organization}"));
-    let as_app = format!("app {APP} on {}", context.tenant().name);
+    let as_app = format!("app {APP} on {}", context.tenant().login());
     let proper =
         |record: &&Record| record.identity == as_app && record.status.is_some_and(|status| status < 400);
     let improper: Vec<Record> = asked.iter().filter(|record| !proper(record)).cloned().collect();

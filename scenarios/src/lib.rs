@@ -25,6 +25,7 @@ mod overrides_year;
 mod pod;
 mod pod_docker;
 mod pod_shape;
+mod pod_volumes;
 mod pods;
 mod queued_jobs;
 mod quickstart;
@@ -47,6 +48,7 @@ mod visit;
 mod webhook;
 mod webhook_hostile;
 mod webhook_rules;
+mod webhook_targets;
 mod webhook_upstream;
 
 use harness::Scenario;
@@ -69,6 +71,8 @@ pub static CATALOGUE: &[Scenario] = &[
     pod_docker::WITHIN,
     pod_docker::MTU_AND_MIRROR,
     pod_docker::GROUP_ID,
+    pod_volumes::KUBERNETES,
+    pod_volumes::WORK_VOLUME,
     // Waits long for Kubernetes: early, so that others run meanwhile.
     node_lost::LOST,
     registration::ENTERPRISE,
@@ -115,6 +119,7 @@ pub static CATALOGUE: &[Scenario] = &[
     webhook::EXPIRY,
     webhook_hostile::HOSTILE,
     webhook_rules::CONCLUSIONS,
+    webhook_targets::TARGETS,
     webhook_rules::RERUN,
     webhook_rules::BURST,
     webhook_rules::GROUPS,

@@ -90,12 +90,12 @@ const VARIABLES: [&str; 14] = [
 const IMAGE: &str = "summerwind/actions-runner:latest";
 
 async fn environment(context: Context) -> anyhow::Result<()> {
-    let name = &context.tenant().name;
+    let (name, login) = (&context.tenant().name, context.tenant().login());
     let repository = context.tenant().repository().to_string();
     let of_enterprise = json!({
         "enterprise": name, "dockerEnabled": false, "group": "builders", "labels": ["t3a.large", "ubuntu-20.04"],
     });
-    let of_organization = json!({ "organization": name, "dockerEnabled": false });
+    let of_organization = json!({ "organization": login, "dockerEnabled": false });
     let of_repository = json!({
         "repository": repository, "dockerEnabled": false, "ephemeral": false, "workDir": "/work",
     });
@@ -138,7 +138,7 @@ async fn environment(context: Context) -> anyhow::Result<()> {
     ])?;
     organization.expect(&[
         ("runner.env.RUNNER_ENTERPRISE", json!("")),
-        ("runner.env.RUNNER_ORG", json!(name)),
+        ("runner.env.RUNNER_ORG", json!(login)),
         ("runner.env.RUNNER_REPO", json!("")),
         ("runner.env.RUNNER_LABELS", json!("")),
         ("runner.env.RUNNER_GROUP", json!("")),

@@ -82,7 +82,7 @@ const SET: &str = "runnerset-name";
 const EXPIRES: &str = "annotation.actions-runner-controller/token-expires-at";
 
 /// The RunnerSet of the scenario's enterprise, with so many runners.
-fn runner_set(context: &Context, replicas: usize) -> Value {
+pub(crate) fn runner_set(context: &Context, replicas: usize) -> Value {
     let mut set = fixtures::in_namespace(fixtures::runner_set(), context.namespace());
     set["spec"]["enterprise"] = json!(context.tenant().name);
     set["spec"]["replicas"] = json!(replicas);

@@ -115,7 +115,7 @@ async fn watched(context: &Context, max: u32) -> anyhow::Result<(Scaled, u64)> {
 }
 
 /// Has GHES tell of a job.
-async fn tell(context: &Context, hook: u64, event: &Value) -> anyhow::Result<DeliveryView> {
+pub(crate) async fn tell(context: &Context, hook: u64, event: &Value) -> anyhow::Result<DeliveryView> {
     let told = context
         .hand()
         .tell(hook, "workflow_job", &event.to_string(), Signature::Good)

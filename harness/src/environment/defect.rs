@@ -99,6 +99,10 @@ defects! {
         "the RunnerDeployment has a dockerMTU of 1500 in place of 1400";
     OlderUbuntu: "older-ubuntu" turns "pod::group-id" red:
         "the RunnerDeployment has an image of Ubuntu 20.04 in place of 22.04";
+    ClaimOfMany: "claim-of-many" turns "pod::kubernetes-mode" red:
+        "the RunnerDeployment's claim may be mounted on many nodes";
+    WorkUnmounted: "work-unmounted" turns "pod::work-volume" red:
+        "the RunnerDeployment has lost its mount of the volume work";
     PresetToken: "preset-token" turns "runner-set::registration" red:
         "the RunnerSet's template has a registration token of its own";
     LastingRunner: "lasting-runner" turns "runner-set::replaced" red:
@@ -205,6 +209,8 @@ defects! {
         "the autoscaler has maxReplicas 9 in place of 3";
     ForgedDeliveries: "forged-deliveries" turns "webhook::conclusions" red:
         "GHES signs what it tells webhooks with another secret";
+    SetAmiss: "set-amiss" turns "webhook::targets" red:
+        "the RunnerSet of an autoscaler has lost its labels";
     OneTrigger: "one-trigger" turns "webhook::ambiguous" red:
         "the second of two autoscalers for the same jobs has no trigger";
     SilentRerun: "silent-rerun" turns "webhook::rerun" red:

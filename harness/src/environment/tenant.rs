@@ -24,7 +24,7 @@ pub const INSTALLATION: u64 = 70;
 /// What a scenario owns on GHES.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
-    /// The slug of its enterprise and the login of its organization.
+    /// The slug of its enterprise.
     pub name: String,
 }
 
@@ -37,6 +37,12 @@ impl Tenant {
         }
     }
 
+    /// The login of its organization: another name than the enterprise's, so that what takes one for the other shows.
+    #[must_use]
+    pub fn login(&self) -> String {
+        format!("{}-teams", self.name)
+    }
+
     /// Its enterprise.
     #[must_use]
     pub fn enterprise(&self) -> Scope {
@@ -47,7 +53,7 @@ impl Tenant {
     #[must_use]
     pub fn repository(&self) -> Repo {
         Repo {
-            owner: self.name.clone(),
+            owner: self.login(),
             name: "quickstart".to_owned(),
         }
     }
@@ -55,14 +61,14 @@ impl Tenant {
     /// Its organization.
     #[must_use]
     pub fn organization(&self) -> Scope {
-        Scope::Organization(self.name.clone())
+        Scope::Organization(self.login())
     }
 
     /// Another repository of the organization (neighbours only).
     #[must_use]
     pub fn second_repository(&self) -> Repo {
         Repo {
-            owner: self.name.clone(),
+            owner: self.login(),
             name: "second".to_owned(),
         }
     }
@@ -125,7 +131,7 @@ pub(crate) fn world(checks: &[String]) -> World {
             slug: tenant.name.clone(),
         });
         world.organizations.push(Organization {
-            login: tenant.name.clone(),
+            login: tenant.login(),
             enterprise: enterprise.clone(),
         });
         if check == "auth::app" {
@@ -134,7 +140,7 @@ pub(crate) fn world(checks: &[String]) -> World {
                 key: None,
                 installations: vec![Installation {
                     id: INSTALLATION,
-                    account: tenant.name.clone(),
+                    account: tenant.login(),
                     // What ARC's documentation asks for, for runners of an organization.
                     permissions: [
                         ("organization_self_hosted_runners", "write"),

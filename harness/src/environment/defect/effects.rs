@@ -168,6 +168,14 @@ impl Defect {
                 let trusting = &fixtures::runner_deployment()["spec"]["template"]["spec"]["env"];
                 manifest["spec"]["template"]["spec"]["env"] = trusting.clone();
             }
+            Defect::ClaimOfMany if kind == "RunnerDeployment" => {
+                let claim = manifest.pointer_mut("/spec/template/spec/workVolumeClaimTemplate");
+                if let Some(claim) = claim {
+                    claim["accessModes"] = json!(["ReadWriteMany"]);
+                }
+            }
+            Defect::WorkUnmounted => lose(manifest, "/spec/template/spec", "volumeMounts"),
+            Defect::SetAmiss if kind == "RunnerSet" => lose(manifest, "/spec", "labels"),
             Defect::OneTrigger if manifest["metadata"]["name"] == "second" => {
                 if let Some(spec) = manifest["spec"].as_object_mut() {
                     spec.remove("scaleUpTriggers");
@@ -180,8 +188,8 @@ impl Defect {
 
     /// The mock's fault, if it is one: of its check's own enterprise alone, since ARC asks for the same in any check.
     pub(crate) fn in_answers(self) -> Option<FaultRule> {
-        let Tenant { name } = Tenant::of(self.turns_red());
-        let runners = format!("enterprises/{name}/actions/runners");
+        let tenant = Tenant::of(self.turns_red());
+        let runners = format!("{}/actions/runners", tenant.enterprise());
         let (target, method, kind) = match self {
             Defect::BusyForbidden => (format!("{runners}/*"), "DELETE", FaultKind::Status(403)),
             // Not 403, which ARC takes for a runner that is already gone.
@@ -195,7 +203,7 @@ impl Defect {
                 FaultKind::Delay(0),
             ),
             Defect::RunsForbidden => (
-                format!("repos/{name}/quickstart/actions/runs"),
+                format!("repos/{}/actions/runs", tenant.repository()),
                 "GET",
                 FaultKind::Status(403),
             ),

@@ -57,7 +57,7 @@ pub(crate) const RUNNER: Scenario = Scenario {
 };
 
 /// Where a runner trades its token, whatever its scope.
-const RUNNER_REGISTRATION: &str = "/api/v3/actions/runner-registration";
+pub(crate) const RUNNER_REGISTRATION: &str = "/api/v3/actions/runner-registration";
 
 /// How often a runner tries.
 const RUNNER_TRIES: usize = 10;

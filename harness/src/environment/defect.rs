@@ -235,6 +235,10 @@ defects! {
         "refusals of GHES do not end";
     NeverExpired: "never-expired" turns "trust::expired" red:
         "the certificate of GHES that should be expired is not";
+    BlindPrometheus: "blind-prometheus" turns "monitoring::dashboard" red:
+        "Prometheus scrapes ARC where nothing listens";
+    RenamedMetric: "renamed-metric" turns "monitoring::alerts" red:
+        "the alert rules call the metric of busy runners by another name";
     RightHost: "right-host" turns "trust::other-host" red:
         "the certificate of GHES that should be for another host is for the right one";
 }

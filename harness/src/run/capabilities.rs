@@ -1,7 +1,8 @@
 //! What the local cluster with the mock GHES can do for this plan, and hence which checks are skipped, and why.
 //!
-//! What it is not: nothing is tried out here; whether user namespaces are refused is asked before (`refusal`).
+//! What it is not: nothing is tried out here, but `PATH` is looked through; whether user namespaces are refused is asked before (`refusal`).
 
+use harness_cluster::{PrometheusParts, error_chain};
 use harness_model::{Capability, Check, Plan, SkipReason, WallClock};
 
 /// Why this check is not run, if it is not.
@@ -39,6 +40,12 @@ fn missing(capability: Capability, plan: &Plan, refusal: Option<&str>) -> Option
             )
         }
         (Capability::Dind, _) => "the local cluster has no Docker daemon".to_owned(),
+        (Capability::Prometheus, _) => {
+            match PrometheusParts::find(&std::env::var("PATH").unwrap_or_default()) {
+                Ok(_) => return None,
+                Err(error) => format!("{}: install the package `prometheus`", error_chain(&error)),
+            }
+        }
     };
     Some(SkipReason::Missing { capability, reason })
 }

@@ -28,7 +28,7 @@ const INTERVAL: &str = "500ms";
 #[derive(Debug, thiserror::Error)]
 pub enum PrometheusError {
     /// It is not on `PATH`.
-    #[error("find {0} on PATH")]
+    #[error("{0} is not on PATH")]
     Missing(&'static str),
     /// A file of its could not be written.
     #[error("write {path}")]

@@ -15,6 +15,7 @@ mod fleet;
 mod github_client;
 mod metric_rules;
 mod metrics;
+mod monitoring;
 mod node_lost;
 mod oracle;
 mod outage;
@@ -128,6 +129,8 @@ pub static CATALOGUE: &[Scenario] = &[
     webhook_upstream::RUNAWAY,
     webhook_upstream::EFFECTIVE_TIME,
     actions_metrics::JOBS,
+    monitoring::DASHBOARD,
+    monitoring::ALERTS,
     outage::CONTROLLER,
     outage::RUNNER,
     outage_flapping::FLAPPING,

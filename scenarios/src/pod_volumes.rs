@@ -149,6 +149,16 @@ async fn work_volume(context: Context) -> anyhow::Result<()> {
         ("docker.mount./elsewhere", json!("work")),
         ("volume.runner", json!({ "emptyDir": {} })),
     ])?;
+    let others = |facts: &Facts| -> Vec<String> {
+        let mut folders = facts.under("runner.mount.");
+        folders.retain(|folder| facts.get(&format!("runner.mount.{folder}")) != "work");
+        folders
+    };
+    expect_equal(
+        "the runner's other mounts, whoever provides the volume work",
+        &others(&none),
+        &others(&own),
+    )?;
     let without = made(
         &context,
         "no-volume",

@@ -10,6 +10,7 @@ pub mod local;
 mod metrics;
 mod pki;
 mod process;
+mod prometheus;
 mod wait;
 
 pub use apply::{Applier, ApplyError};
@@ -18,4 +19,5 @@ pub use evidence::{EvidenceError, Recorder, blank_tokens};
 pub use metrics::{MetricsError, Sample, read_metrics, scrape};
 pub use pki::{Identity, PkiError, RunCa};
 pub use process::{Exited, Process, ProcessError, Program};
+pub use prometheus::{Alert, Point, Prometheus, PrometheusError, PrometheusParts, PrometheusPlace, Target};
 pub use wait::{Seen, WaitError, eventually, watch_object};

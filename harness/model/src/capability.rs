@@ -18,6 +18,8 @@ pub enum Capability {
     ClockControl,
     /// A Docker daemon runs inside a pod.
     Dind,
+    /// A real Prometheus, with promtool, is on `PATH`.
+    Prometheus,
 }
 
 impl fmt::Display for Capability {
@@ -28,6 +30,7 @@ impl fmt::Display for Capability {
             Capability::ForceFault => "force-fault",
             Capability::ClockControl => "clock-control",
             Capability::Dind => "dind",
+            Capability::Prometheus => "prometheus",
         })
     }
 }

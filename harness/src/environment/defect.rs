@@ -251,6 +251,10 @@ defects! {
         "the certificate of GHES that should be expired is not";
     TrustingRunner: "trusting-runner" turns "trust::runner" red:
         "the RunnerDeployment that should not give its runners GHES's certificate authority does";
+    BlindPrometheus: "blind-prometheus" turns "monitoring::dashboard" red:
+        "Prometheus scrapes ARC where nothing listens";
+    RenamedMetric: "renamed-metric" turns "monitoring::alerts" red:
+        "the alert rules call the metric of busy runners by another name";
     RightHost: "right-host" turns "trust::other-host" red:
         "the certificate of GHES that should be for another host is for the right one";
 }

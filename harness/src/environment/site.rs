@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_arc::{Release, Replica, Server};
+use harness_cluster::PrometheusPlace;
 use harness_cluster::local::{Ports, enclosure};
 use harness_model::OwnArc;
 
@@ -58,6 +59,15 @@ fn own_host(index: usize) -> String {
 fn own_address(index: usize) -> IpAddr {
     let [high, low] = u16::try_from(index + 1).unwrap_or(u16::MAX).to_be_bytes();
     IpAddr::V4(Ipv4Addr::new(127, 1, high, low))
+}
+
+/// The first of the hundred ports of one scenario, by its place among those that have their own.
+fn own_first_port(index: usize) -> u16 {
+    u16::try_from(index)
+        .ok()
+        .and_then(|index| index.checked_mul(100))
+        .and_then(|offset| OWN_PORTS.checked_add(offset))
+        .unwrap_or(OWN_PORTS)
 }
 
 impl Site {
@@ -137,6 +147,16 @@ impl Site {
         })
     }
 
+    /// The Prometheus of one scenario, by its place among those that have their own, in this namespace.
+    pub(crate) fn own_prometheus(&self, index: usize, namespace: &str) -> PrometheusPlace {
+        PrometheusPlace {
+            folder: self.state.join("prometheus").join(namespace),
+            logs: self.logs.clone(),
+            name: format!("prometheus-{}", index + 1),
+            port: own_first_port(index) + 90,
+        }
+    }
+
     /// The common ARC: the guide's release.
     pub(crate) fn common_release(&self) -> Release {
         Release::of_the_guide(Replica {
@@ -147,11 +167,7 @@ impl Site {
 
     /// The ARC of one scenario, for its namespace alone.
     pub(crate) fn own_release(index: usize, namespace: &str, claim: &OwnArc) -> Release {
-        let first = u16::try_from(index)
-            .ok()
-            .and_then(|index| index.checked_mul(100))
-            .and_then(|offset| OWN_PORTS.checked_add(offset))
-            .unwrap_or(OWN_PORTS);
+        let first = own_first_port(index);
         let replicas: Vec<Replica> = (0..u16::from(claim.replicas))
             .map(|replica| Replica {
                 webhook: first + 10 + replica,

@@ -1,7 +1,8 @@
 //! What the local cluster with the mock GHES can do for this plan, and hence which checks are skipped, and why.
 //!
-//! What it is not: nothing is tried out here; whether user namespaces are refused is asked before (`refusal`).
+//! What it is not: nothing is tried out here, but `PATH` is looked through; whether user namespaces are refused is asked before (`refusal`).
 
+use harness_cluster::{PrometheusParts, error_chain};
 use harness_model::{Capability, Check, Plan, SkipReason, WallClock};
 
 /// Why this check is not run, if it is not.
@@ -39,8 +40,16 @@ fn missing(capability: Capability, plan: &Plan, refusal: Option<&str>) -> Option
             )
         }
         (Capability::Dind, _) => "the local cluster has no Docker daemon".to_owned(),
+        (Capability::Prometheus, _) => prometheus(&std::env::var("PATH").unwrap_or_default())?,
     };
     Some(SkipReason::Missing { capability, reason })
+}
+
+/// Why no Prometheus can be run from these folders, if it cannot.
+fn prometheus(path: &str) -> Option<String> {
+    let missing = PrometheusParts::find(path).err()?;
+    let missing = error_chain(&missing);
+    Some(format!("{missing}: install the package `prometheus`"))
 }
 
 #[cfg(test)]
@@ -121,5 +130,13 @@ mod tests {
         let clock = clock(&[check], &plan(WallClock::Controlled, None), None);
 
         assert_eq!(clock, WallClock::Real);
+    }
+
+    #[test]
+    fn a_machine_without_prometheus_is_told_what_to_install() {
+        assert_eq!(
+            prometheus("/no/such/folder").as_deref(),
+            Some("prometheus is not on PATH: install the package `prometheus`")
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! What a scenario may act on: its namespace, its tenant on GHES, and eyes.
 
+mod monitoring;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -10,6 +10,7 @@ mod emitter;
 mod evidence;
 mod first_screen;
 mod inside;
+pub(crate) mod journal;
 mod lifeline;
 mod order;
 mod provision;

@@ -48,6 +48,9 @@ enum Verb {
     /// How each check fared over the runs that are kept: `history [--last N]`
     #[command(disable_help_flag = true)]
     History(program::Forwarded),
+    /// Finish what killed runs left: end it, remove it, close their records: `reap [RUN] [--all]`
+    #[command(disable_help_flag = true)]
+    Reap(program::Forwarded),
     /// A shell inside a kept local plane, with KUBECONFIG set
     #[command(disable_help_flag = true)]
     Shell(program::Forwarded),
@@ -85,6 +88,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Report(args) => program::harness("report", args, &root, &foreground),
         Verb::Diff(args) => program::harness("diff", args, &root, &foreground),
         Verb::History(args) => program::harness("history", args, &root, &foreground),
+        Verb::Reap(args) => program::harness("reap", args, &root, &foreground),
         Verb::Shell(args) => program::harness("shell", args, &root, &foreground),
         Verb::Simulate(args) => program::harness("simulate", args, &root, &foreground),
         Verb::Mutants(args) => program::mutants(args, &root, &foreground),

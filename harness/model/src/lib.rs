@@ -10,6 +10,7 @@ mod event;
 mod exit;
 mod expectation;
 mod gate;
+pub mod journal;
 mod lifeline;
 mod pain;
 mod part;

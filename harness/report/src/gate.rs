@@ -107,7 +107,7 @@ pub fn broken_lines(gate: &Gate, summary: &Summary) -> Vec<String> {
 pub fn ask_gate(lines: &mut Vec<Line>, file: &str, gate: &Gate) {
     lines.retain(|line| !matches!(line.event, Event::GateChecked { .. }));
     let broken = broken_lines(gate, &Summary::fold(lines));
-    let ended = |line: &Line| matches!(line.event, Event::RunFinished { .. });
+    let ended = |line: &Line| matches!(line.event, Event::RunFinished { .. } | Event::Reaped { .. });
     let end = lines.iter().position(ended).unwrap_or(lines.len());
     let Some(at) = lines.get(end).or(lines.last()).map(|line| line.at) else {
         return;

@@ -14,6 +14,7 @@ pub(crate) mod journal;
 mod lifeline;
 mod order;
 mod provision;
+mod retention;
 mod schedule;
 mod sinks;
 mod supervisor;

@@ -3,6 +3,7 @@
 //! Thin: it parses, refuses early what cannot work, builds the programs that a verb needs and becomes one of them.
 //! What it is not: nothing here touches a network, a cluster or a GHES.
 
+mod config;
 mod e2e;
 mod foreground;
 mod list;
@@ -54,6 +55,11 @@ enum Verb {
     /// A shell inside a kept local plane, with KUBECONFIG set
     #[command(disable_help_flag = true)]
     Shell(program::Forwarded),
+    /// The file of `e2e --config`
+    Config {
+        #[command(subcommand)]
+        verb: config::Verb,
+    },
     /// What an autoscaler will do under an assumed load: `simulate MANIFEST --load FILE --from TIME --for 7d`
     #[command(disable_help_flag = true)]
     Simulate(program::Forwarded),
@@ -93,6 +99,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Simulate(args) => program::harness("simulate", args, &root, &foreground),
         Verb::Mutants(args) => program::mutants(args, &root, &foreground),
         Verb::MockGhes(args) => program::mock_ghes(args, &root, &foreground),
+        Verb::Config { verb } => config::run(verb, &root),
         Verb::Test => test::run(&root, &foreground),
         Verb::Tidy => tidy::run(&root),
     }

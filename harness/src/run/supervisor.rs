@@ -22,7 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::journal::Journal;
 use super::order::{INSIDE, Order};
 use super::sinks::{Sinks, complain};
-use super::{capabilities, provision};
+use super::{capabilities, provision, retention};
 use crate::environment::{STATE_FOLDER, kept};
 use crate::host::{self, Running};
 use crate::{Defect, Scenario, reap};
@@ -122,7 +122,7 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
     }
 
     let start = Instant::now();
-    let gate = plan.gate.clone();
+    let (gate, retention) = (plan.gate.clone(), plan.retention);
     let result = carry_out(plan, checks, &run_id, &mut journal, &mut sinks, &mut interrupts).await;
     if let Err(error) = result {
         let message = format!("{error:#}");
@@ -134,6 +134,20 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
     tell_usage(&folder, &mut sinks)?;
     if let Some(gate) = gate {
         ask_gate(gate, &mut sinks)?;
+    }
+    if let Some(retention) = retention {
+        let removed = retention::remove_older(&runs, retention, &run_id, jiff::Timestamp::now());
+        let text = match removed {
+            Ok(removed) if removed.is_empty() => None,
+            Ok(removed) => Some(format!(
+                "older runs that need not stay are gone: {}",
+                removed.join(", ")
+            )),
+            Err(error) => Some(format!("older runs stay: {error}")),
+        };
+        if let Some(text) = text {
+            sinks.event(Event::Note { text })?;
+        }
     }
     let exit = earned_exit(sinks.lines());
     sinks.event(Event::RunFinished {

@@ -13,13 +13,13 @@ const REPORT: &str = include_str!("../../../../docs/schema/report.schema.json");
 const JOURNAL: &str = include_str!("../../../../docs/schema/journal.schema.json");
 const EVENT: &str = include_str!("../../../../docs/schema/event.schema.json");
 
-struct Schema {
+pub(crate) struct Schema {
     schemas: Schemas,
     index: SchemaIndex,
 }
 
 impl Schema {
-    fn read(text: &str) -> Schema {
+    pub(crate) fn read(text: &str) -> Schema {
         let value: Value = serde_json::from_str(text).expect("the schema is JSON");
         let name = value["$id"].as_str().expect("the schema has a name").to_owned();
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
@@ -31,7 +31,7 @@ impl Schema {
         Schema { schemas, index }
     }
 
-    fn refusal(&self, value: &Value) -> Option<String> {
+    pub(crate) fn refusal(&self, value: &Value) -> Option<String> {
         let refused = self.schemas.validate(value, self.index).err();
         refused.map(|error| format!("{error:#}"))
     }

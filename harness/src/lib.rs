@@ -4,6 +4,8 @@
 //! own namespaces, holds the environment and the scenarios. What it is not: it knows no single check; those are the `scenarios` crate's.
 
 pub mod environment;
+mod host;
+pub mod reap;
 pub mod run;
 mod scenario;
 

@@ -1,6 +1,7 @@
 //! The `harness` program: verbs that need more than xtask may link. `cargo xtask VERB` builds it and becomes it.
 
 mod flags;
+mod reap_verb;
 mod shell;
 mod simulate;
 
@@ -58,6 +59,8 @@ enum Verb {
     },
     /// A shell, or a command, inside a kept environment, with KUBECONFIG set.
     Shell(shell::Args),
+    /// Finish what killed runs left: end it, remove it, close their records. Does nothing twice.
+    Reap(reap_verb::Args),
     /// What an autoscaler will do under an assumed load: a table of every change, and a chart.
     Simulate(Box<simulate::Args>),
     /// The suite against ARCs that have one defect each. Exit 0: it noticed every named one and 95 % of the others.
@@ -103,6 +106,11 @@ fn carry_out(verb: Verb) -> anyhow::Result<Exit> {
         Verb::History { last } => {
             print(&harness_report::read_history(&runs(), last.get())?.text(style()))?;
             Ok(Exit::Green)
+        }
+        Verb::Reap(args) => {
+            let (text, exit) = reap_verb::carry_out(&runs(), args)?;
+            print(&text)?;
+            Ok(exit)
         }
         Verb::Shell(args) => shell::enter(&repository(), &args),
         Verb::Simulate(args) => simulate::run(&args),

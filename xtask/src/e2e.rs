@@ -2,6 +2,7 @@
 //!
 //! Everything that can be refused without building is refused first: a wrong flag costs no minutes.
 
+mod chosen;
 mod cluster;
 pub(crate) mod pins;
 pub(crate) mod words;
@@ -18,6 +19,8 @@ use harness_model::{
     expectations,
 };
 
+use self::chosen::Chosen;
+pub(crate) use self::chosen::read as read_config;
 use crate::foreground::{Foreground, become_program};
 use crate::programs::{self, Built, FOR_A_RUN, Program};
 use crate::refusal::Refusal;
@@ -28,15 +31,21 @@ pub(crate) struct E2e {
     /// Substrings of check ids; none takes all of the profile
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
-    /// Where the control plane runs
-    #[arg(long, value_enum, default_value_t = cluster::Wanted::Auto)]
-    cluster: cluster::Wanted,
-    /// The GHES behind the cluster
-    #[arg(long, value_name = "mock", default_value = "mock")]
-    ghes: String,
-    /// How much of the catalogue
-    #[arg(long, value_enum, default_value_t = ProfileName::Core)]
-    profile: ProfileName,
+    /// What to run, what it may be, which older runs stay (TOML); other flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<Utf8PathBuf>,
+    /// Which of the config's targets; not needed where there is one
+    #[arg(long, value_name = "NAME", requires = "config")]
+    target: Option<String>,
+    /// Where the control plane runs [default: auto]
+    #[arg(long, value_enum)]
+    cluster: Option<cluster::Wanted>,
+    /// The GHES behind the cluster [default: mock]
+    #[arg(long, value_name = "mock")]
+    ghes: Option<String>,
+    /// How much of the catalogue [default: core]
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
     /// ARC's version, as pinned in kind/versions.toml, which also marks the default
     #[arg(long, value_name = "VERSION", conflicts_with = "arc_manager")]
     arc: Option<String>,
@@ -67,9 +76,9 @@ pub(crate) struct E2e {
     /// Checks at a time; without it, as many as their claims allow
     #[arg(long, value_name = "N")]
     test_threads: Option<NonZeroUsize>,
-    /// Further attempts for a failed check; a pass after a failure is `flaky`
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    retries: u32,
+    /// Further attempts for a failed check; a pass after a failure is `flaky` [default: 0]
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
     /// Seed of everything random; without it, a new one, which the report names
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -95,6 +104,16 @@ enum ProfileName {
     Core,
     Extended,
     All,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Profile {
+        match name {
+            ProfileName::Core => Profile::Core,
+            ProfileName::Extended => Profile::Extended,
+            ProfileName::All => Profile::All,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -129,6 +148,13 @@ pub(crate) fn default_plan(root: &Utf8Path, built: &Built) -> anyhow::Result<Pla
     Ok(plan)
 }
 
+/// The plan of a target of a config file, with the programs not yet in place.
+pub(crate) fn plan_of_target(file: &Utf8Path, name: &str, root: &Utf8Path) -> anyhow::Result<Plan> {
+    let flags = ["e2e", "--config", file.as_str(), "--target", name];
+    let e2e = <E2e as clap::Parser>::try_parse_from(flags).context("parsing the target's flags")?;
+    plan(&e2e, root, String::new())
+}
+
 /// The plan as it is handed over.
 pub(crate) fn to_json(plan: &Plan) -> anyhow::Result<String> {
     serde_json::to_string(plan).context("writing the plan as JSON")
@@ -146,16 +172,24 @@ pub(crate) fn place_programs(plan: &mut Plan, built: &Built) -> anyhow::Result<(
 
 /// Everything that can be said of the flags without building anything.
 pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Result<Plan> {
-    if e2e.ghes != "mock" {
-        return Err(Refusal::usage(format!(
-            "--ghes {}: running against a real GHES is not part of this version; take --ghes mock",
-            e2e.ghes
-        ))
-        .into());
+    let chosen = Chosen::read(e2e)?;
+    let target = &chosen.target;
+    let ghes = e2e.ghes.as_deref().or(target.ghes.as_deref()).unwrap_or("mock");
+    if ghes != "mock" {
+        let refusal = Refusal::usage(format!(
+            "--ghes {ghes}: running against a real GHES is not part of this version; take --ghes mock"
+        ));
+        return Err(chosen.blamed(e2e.ghes.is_some(), refusal.into()));
     }
     words::check_go_duration(&e2e.sync_period)?;
     let pins = pins::read(root)?;
-    let arc = pins::arc_version(&pins, e2e.arc.as_deref())?;
+    let by_file = target.arc.as_deref().filter(|_| e2e.arc_manager.is_none());
+    let arc = pins::arc_version(&pins, e2e.arc.as_deref().or(by_file))
+        .map_err(|error| chosen.blamed(e2e.arc.is_some(), error))?;
+    let profile = match e2e.profile {
+        Some(name) => name.into(),
+        None => target.profile.unwrap_or(Profile::Core),
+    };
     let clock = match e2e.clock {
         Clock::Controlled if pins::has_controlled_clock(&pins, &arc) => WallClock::Controlled,
         Clock::Controlled | Clock::Real => WallClock::Real,
@@ -171,19 +205,21 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
         .map(|path| executable("--arc-webhook-server", path))
         .transpose()?;
     let manifest = e2e.manifest.as_deref().map(readable_manifest).transpose()?;
-    let gate = e2e.gate.as_deref().map(gate).transpose()?;
+    let gate = match e2e.gate.as_deref() {
+        Some(path) => Some(gate(path)?),
+        None => chosen.gate(profile),
+    };
     let out = e2e.out.as_deref().map(run_folder).transpose()?;
-    let (cluster, cluster_reason) = cluster::choose(e2e.cluster, cluster::docker_engine)?;
+    let wanted = e2e.cluster.or(target.cluster.map(Into::into));
+    let (cluster, cluster_reason) =
+        cluster::choose(wanted.unwrap_or(cluster::Wanted::Auto), cluster::docker_engine)
+            .map_err(|error| chosen.blamed(e2e.cluster.is_some(), error.into()))?;
     Ok(Plan {
         command,
         filters: e2e.filters.clone(),
         cluster,
         cluster_reason,
-        profile: match e2e.profile {
-            ProfileName::Core => Profile::Core,
-            ProfileName::Extended => Profile::Extended,
-            ProfileName::All => Profile::All,
-        },
+        profile,
         arc,
         arc_manager,
         arc_chart: None,
@@ -200,13 +236,14 @@ pub(crate) fn plan(e2e: &E2e, root: &Utf8Path, command: String) -> anyhow::Resul
             Format::Json => OutputFormat::Json,
         },
         test_threads: e2e.test_threads.map(NonZeroUsize::get),
-        retries: e2e.retries,
+        retries: e2e.retries.or(target.retries).unwrap_or(0),
         seed: e2e.seed.unwrap_or_else(words::fresh_seed),
         cases: e2e.cases.map(NonZeroUsize::get),
         manifest,
         defect: e2e.defect.clone(),
         list_max_age: e2e.list_max_age,
         gate,
+        retention: chosen.retention,
         expectations: known_failures(root)?,
         repository: root.to_string(),
         programs: String::new(),
@@ -273,7 +310,7 @@ mod tests {
     use super::*;
     use crate::refusal::exit_of;
 
-    fn repository() -> Utf8TempDir {
+    pub(super) fn repository() -> Utf8TempDir {
         let root = Utf8TempDir::new().expect("a temporary folder");
         fs_err::create_dir(root.path().join("kind")).expect("the folder is ours");
         let pins = ["arc-manager", "arc-manager-clock"].map(|name| {

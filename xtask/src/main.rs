@@ -3,6 +3,7 @@
 //! Thin: it parses, refuses early what cannot work, builds the programs that a verb needs and becomes one of them.
 //! What it is not: nothing here touches a network, a cluster or a GHES.
 
+mod config;
 mod e2e;
 mod foreground;
 mod list;
@@ -48,9 +49,17 @@ enum Verb {
     /// How each check fared over the runs that are kept: `history [--last N]`
     #[command(disable_help_flag = true)]
     History(program::Forwarded),
+    /// Finish what killed runs left: end it, remove it, close their records: `reap [RUN] [--all]`
+    #[command(disable_help_flag = true)]
+    Reap(program::Forwarded),
     /// A shell inside a kept local plane, with KUBECONFIG set
     #[command(disable_help_flag = true)]
     Shell(program::Forwarded),
+    /// The file of `e2e --config`
+    Config {
+        #[command(subcommand)]
+        verb: config::Verb,
+    },
     /// What an autoscaler will do under an assumed load: `simulate MANIFEST --load FILE --from TIME --for 7d`
     #[command(disable_help_flag = true)]
     Simulate(program::Forwarded),
@@ -85,10 +94,12 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Report(args) => program::harness("report", args, &root, &foreground),
         Verb::Diff(args) => program::harness("diff", args, &root, &foreground),
         Verb::History(args) => program::harness("history", args, &root, &foreground),
+        Verb::Reap(args) => program::harness("reap", args, &root, &foreground),
         Verb::Shell(args) => program::harness("shell", args, &root, &foreground),
         Verb::Simulate(args) => program::harness("simulate", args, &root, &foreground),
         Verb::Mutants(args) => program::mutants(args, &root, &foreground),
         Verb::MockGhes(args) => program::mock_ghes(args, &root, &foreground),
+        Verb::Config { verb } => config::run(verb, &root),
         Verb::Test => test::run(&root, &foreground),
         Verb::Tidy => tidy::run(&root),
     }

@@ -92,6 +92,7 @@ fn live(stages: &mut Stages<'_>, root: &Utf8Path) -> anyhow::Result<()> {
     };
     stages.command("end to end", &mut live_test("e2e"))?;
     stages.command("lifecycle", &mut live_test("lifecycle"))?;
+    stages.command("killed runs", &mut live_test("reap"))?;
     stages.command("the README's journeys", &mut live_test("readme"))?;
     stages.command("upgrade", &mut live_test("upgrade"))?;
     stages.command("differential", &mut live_test("differential"))?;

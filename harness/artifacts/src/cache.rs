@@ -243,6 +243,45 @@ impl Cache {
     }
 }
 
+/// Removes what a maker that is dead left half-made in the cache of this folder, and names it. Whatever somebody works on is left alone: its lock is held.
+///
+/// # Errors
+/// [`ArtifactError::File`] if a folder cannot be read or removed.
+pub fn clear_abandoned(cache: &Utf8Path) -> Result<Vec<String>, ArtifactError> {
+    let (drafts, locks) = (cache.join("tmp"), cache.join("locks"));
+    let failed = |operation: &str, path: &Utf8Path, e: &io::Error| {
+        ArtifactError::file("what a killed run left", operation, path, e)
+    };
+    let entries = match drafts.read_dir_utf8() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|e| failed("read", &drafts, &e))?,
+    };
+    let mut cleared = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| failed("read", &drafts, &e))?;
+        let (name, draft) = (entry.file_name(), entry.path());
+        let lock = match std::fs::File::open(locks.join(name)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            lock => lock.map_err(|e| failed("lock", draft, &e))?,
+        };
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => continue,
+            Err(std::fs::TryLockError::Error(e)) => return Err(failed("lock", draft, &e)),
+        }
+        let is_empty = draft
+            .read_dir_utf8()
+            .map_err(|e| failed("read", draft, &e))?
+            .next()
+            .is_none();
+        if !is_empty {
+            fs::remove_dir_all(draft).map_err(|e| failed("clear", draft, &e))?;
+            cleared.push(name.to_owned());
+        }
+    }
+    Ok(cleared)
+}
+
 /// Waits on a thread of its own: it cannot hold up the runtime's end, and a lock that nobody waits for any more is let go
 /// with the undelivered file.
 async fn wait_for(file: std::fs::File) -> io::Result<std::fs::File> {
@@ -342,6 +381,25 @@ mod tests {
         };
         assert_eq!(reason, "it has 3 bytes where 7 were recorded");
         assert!(matches!(cache.lookup(&key()), Lookup::Hit(found) if found.entry.size == 13));
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_maker_left_is_cleared_and_what_somebody_makes_is_not() {
+        let dir = camino_tempfile::tempdir().expect("a temporary folder");
+        let cache = Cache::new(dir.path().to_owned());
+        let workspace = cache
+            .workspace("held", "held", || ())
+            .await
+            .expect("nobody holds the lock");
+        let left = dir.path().join("tmp/dead/left-behind");
+        fs::create_dir_all(&left).expect("the folder is ours");
+        fs::write(dir.path().join("locks/dead"), "").expect("the folder is ours");
+
+        let first = clear_abandoned(dir.path()).expect("the folder is ours");
+        let second = clear_abandoned(dir.path()).expect("the folder is ours");
+
+        assert_eq!((first, second), (vec!["dead".to_owned()], Vec::new()));
+        assert!(workspace.path().exists() && !left.exists());
     }
 
     #[tokio::test]

@@ -25,6 +25,7 @@ mod recipe;
 mod release;
 mod resolver;
 
+pub use cache::clear_abandoned;
 pub use changed::ChangedModule;
 pub use clock::CLOCK_VARIABLE;
 pub use error::ArtifactError;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use harness_model::Redactor;
+use harness_model::journal::RUN_VARIABLE;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
@@ -56,7 +57,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program at `path`, called `name` in logs. It inherits nothing but `PATH` from our environment.
+    /// The program at `path`, called `name` in logs. Of our environment it inherits `PATH`, and the mark by which a run's programs are found.
     #[must_use]
     pub fn new(name: impl Into<String>, path: impl Into<Utf8PathBuf>) -> Program {
         Program {
@@ -110,7 +111,11 @@ impl Program {
         command
             .args(&self.args)
             .env_clear()
-            .envs(std::env::var("PATH").map(|path| ("PATH".to_owned(), path)))
+            .envs(
+                ["PATH", RUN_VARIABLE]
+                    .into_iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            )
             .envs(&self.env)
             .stdin(Stdio::null())
             .kill_on_drop(true);

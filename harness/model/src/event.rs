@@ -10,8 +10,8 @@ use crate::{Capability, Check, Part, Verdict};
 
 /// The version of this format; stands in [`Event::RunStarted`], the first line. It grows with each new kind of event or field that an older
 /// program cannot read, and older logs stay readable: 2 added [`Event::GateChecked`], 3
-/// [`Verdict::ExpectedFailure`]. Published as `docs/schema/event.schema.json`.
-pub const FORMAT: u32 = 3;
+/// [`Verdict::ExpectedFailure`], 4 [`Event::Reaped`]. Published as `docs/schema/event.schema.json`.
+pub const FORMAT: u32 = 4;
 
 /// One line of the run log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -222,5 +222,12 @@ pub enum Event {
         exit: u8,
         /// Milliseconds from start to here.
         duration_ms: u64,
+    },
+    /// The last line of a run that was killed and that `cargo xtask reap` has finished.
+    Reaped {
+        /// What went on when it was killed, for example `while the phase "ARC" went on`.
+        during: String,
+        /// What was ended and removed, a sentence each.
+        did: Vec<String>,
     },
 }

@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! allowed_skips = ["quickstart::dind", "scaling::*"]  # checks that may be skipped or unsupported
+//! max_skips = 2                                       # so many checks may be, whichever
 //! allowed_flakes = []                                 # none may pass at a later attempt only
 //! max_duration_seconds = 120                          # the whole run
 //! max_api_calls = 3000                                # requests to GHES's REST API, the checks' own included
@@ -22,6 +23,9 @@ pub struct Gate {
     /// Ids of checks that may end as skipped or unsupported, or `group::*`; absent: every check may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_skips: Option<Vec<String>>,
+    /// The most checks that may end as skipped or unsupported: a run that skips its way to green is red.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_skips: Option<u32>,
     /// Ids of checks that may be flaky, or `group::*`; absent: every check may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_flakes: Option<Vec<String>>,
@@ -89,7 +93,7 @@ mod tests {
 
     #[test]
     fn every_line_is_read() {
-        let text = "allowed_skips = [\"a::b\"]\nallowed_flakes = []\nmax_duration_seconds = 90\nmax_api_calls = 10\nmax_api_calls_per_runner_hour = 2.5\n";
+        let text = "allowed_skips = [\"a::b\"]\nmax_skips = 3\nallowed_flakes = []\nmax_duration_seconds = 90\nmax_api_calls = 10\nmax_api_calls_per_runner_hour = 2.5\n";
 
         let gate = Gate::parse(text).expect("this is a gate");
 
@@ -97,6 +101,7 @@ mod tests {
             gate,
             Gate {
                 allowed_skips: Some(vec!["a::b".to_owned()]),
+                max_skips: Some(3),
                 allowed_flakes: Some(Vec::new()),
                 max_duration_seconds: Some(90.0),
                 max_api_calls: Some(10.0),

@@ -6,10 +6,12 @@
 pub mod autoscaling;
 mod capability;
 mod check;
+mod config;
 mod event;
 mod exit;
 mod expectation;
 mod gate;
+pub mod journal;
 mod lifeline;
 mod pain;
 mod part;
@@ -22,6 +24,7 @@ mod verdict;
 
 pub use capability::Capability;
 pub use check::{ArcServer, Check, Claim, OwnArc, Profile, WallClock};
+pub use config::{CONFIG_FILE, Config, Retention, Target, TargetCluster};
 pub use event::{Event, FORMAT, Failure, Line, Measurement, SkipReason};
 pub use exit::Exit;
 pub use expectation::{EXPECTATIONS_FILE, Expectation, expectations};

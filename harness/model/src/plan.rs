@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::upgrade::UpgradePlan;
-use crate::{Expectation, GateFile, Profile, WallClock};
+use crate::{Expectation, GateFile, Profile, Retention, WallClock};
 
 /// The environment variable that hands the plan (JSON) from xtask to the scenario runner.
 pub const PLAN_VARIABLE: &str = "GHES_E2E_PLAN";
@@ -101,6 +101,9 @@ pub struct Plan {
     /// What the run may be, over and above green.
     #[serde(default)]
     pub gate: Option<GateFile>,
+    /// Which older runs stay when this one ends; absent: all.
+    #[serde(default)]
+    pub retention: Option<Retention>,
     /// Failures that are expected.
     #[serde(default)]
     pub expectations: Vec<Expectation>,

@@ -26,6 +26,29 @@ pub fn write_all(run_dir: &Utf8Path, summary: &Summary) -> Result<(), ReportErro
     replace(run_dir, HTML_FILE, &page).map_err(ReportError::file("write report.html"))
 }
 
+/// Removes what a killed process left of files that it was writing into this run's folder.
+///
+/// # Errors
+/// [`ReportError::File`] if the folder cannot be read or changed.
+pub fn remove_unfinished(run_dir: &Utf8Path) -> Result<(), ReportError> {
+    let remove = || -> std::io::Result<()> {
+        for entry in fs_err::read_dir(run_dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let is_fresh = |file: &str| {
+                let process = name.strip_prefix(&format!(".{file}-"));
+                process.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+            };
+            if [JUNIT_FILE, REPORT_FILE, HTML_FILE].into_iter().any(is_fresh) {
+                fs_err::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(ReportError::file("remove half-written reports"))
+}
+
 pub(crate) fn replace(run_dir: &Utf8Path, name: &str, text: &str) -> std::io::Result<()> {
     let fresh = run_dir.join(format!(".{name}-{}", std::process::id()));
     let written = fs_err::write(&fresh, text).and_then(|()| fs_err::rename(&fresh, run_dir.join(name)));

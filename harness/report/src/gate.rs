@@ -51,8 +51,20 @@ pub fn usage(evidence: &Evidence) -> Vec<Measurement> {
 #[must_use]
 pub fn broken_lines(gate: &Gate, summary: &Summary) -> Vec<String> {
     let mut broken = Vec::new();
+    let not_run = |verdict| matches!(verdict, Verdict::Skipped | Verdict::Unsupported);
+    if let Some(limit) = gate.max_skips {
+        let skipped = summary.checks.iter().filter(|check| not_run(check.verdict));
+        let ids: Vec<&str> = skipped.map(|check| check.check.id.as_str()).collect();
+        if ids.len() > limit as usize {
+            broken.push(format!(
+                "`max_skips = {limit}`: of {}, {} not run: {}",
+                count(summary.checks.len(), "check"),
+                ids.len(),
+                ids.join(", ")
+            ));
+        }
+    }
     if let Some(allowed) = &gate.allowed_skips {
-        let not_run = |verdict| matches!(verdict, Verdict::Skipped | Verdict::Unsupported);
         broken.extend(not_allowed(
             summary,
             allowed,
@@ -107,7 +119,7 @@ pub fn broken_lines(gate: &Gate, summary: &Summary) -> Vec<String> {
 pub fn ask_gate(lines: &mut Vec<Line>, file: &str, gate: &Gate) {
     lines.retain(|line| !matches!(line.event, Event::GateChecked { .. }));
     let broken = broken_lines(gate, &Summary::fold(lines));
-    let ended = |line: &Line| matches!(line.event, Event::RunFinished { .. });
+    let ended = |line: &Line| matches!(line.event, Event::RunFinished { .. } | Event::Reaped { .. });
     let end = lines.iter().position(ended).unwrap_or(lines.len());
     let Some(at) = lines.get(end).or(lines.last()).map(|line| line.at) else {
         return;

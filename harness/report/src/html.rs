@@ -195,7 +195,7 @@ fn verdict_sentence(summary: &Summary) -> String {
         }
         Outcome::Broken => "a defect of the harness",
         Outcome::Interrupted => "by Ctrl-C or SIGTERM",
-        Outcome::Killed => "the log has no end; the run was killed, or it still goes on",
+        Outcome::Killed => &summary.how_killed(),
     };
     format!("{ended}. Of {total}, {passed} passed and {failed} failed{in_error}")
 }

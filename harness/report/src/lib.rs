@@ -23,6 +23,7 @@ mod gate;
 mod history;
 mod html;
 mod junit;
+mod killed;
 mod log;
 mod runs;
 mod simulation;
@@ -41,11 +42,12 @@ pub use evidence::{
     OWN_LEDGERS_FOLDER, ObjectName,
 };
 pub use excerpts::Excerpts;
-pub use files::{HTML_FILE, JUNIT_FILE, REPORT_FILE, write_all};
+pub use files::{HTML_FILE, JUNIT_FILE, REPORT_FILE, remove_unfinished, write_all};
 pub use gate::{API_CALLS, RUNNER_HOURS, ask_gate, broken_lines, read_gate, usage};
 pub use history::{CheckHistory, History, history, read_history};
 pub use html::{diff_html, report_html};
 pub use junit::junit_xml;
+pub use killed::finish_killed;
 pub use log::{LOG_FILE, LogWriter, read_log};
 pub use runs::{LATEST, find_run, mark_latest};
 pub use simulation::Simulation;

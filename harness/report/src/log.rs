@@ -42,6 +42,35 @@ impl LogWriter {
         })
     }
 
+    /// Goes on with the log of a killed run, without its torn last line.
+    ///
+    /// # Errors
+    /// [`ReportError::File`] if the file cannot be changed.
+    pub(crate) fn resume(run_dir: &Utf8Path, redactor: Redactor) -> Result<Self, ReportError> {
+        let path = run_dir.join(LOG_FILE);
+        let bytes = fs_err::read(&path).map_err(ReportError::file("read the run log"))?;
+        let (whole, tail) = split_torn(&bytes);
+        // Only the newline may be missing.
+        let is_line = serde_json::from_slice::<Line>(tail).is_ok();
+        let resumed = fs_err::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| {
+                if is_line {
+                    file.write_all(b"\n")?;
+                    return Ok((file, bytes.len() + 1));
+                }
+                file.set_len(whole.len() as u64)?;
+                Ok((file, whole.len()))
+            });
+        let (file, whole) = resumed.map_err(ReportError::file("end the run log"))?;
+        Ok(Self {
+            file,
+            whole: whole as u64,
+            redactor,
+        })
+    }
+
     /// Writes one event and returns it as written, without secrets: show this one, not the one passed in.
     ///
     /// # Errors
@@ -88,11 +117,7 @@ impl LogWriter {
 /// number for anything else.
 pub fn read_log(path: &Utf8Path) -> Result<Vec<Line>, ReportError> {
     let bytes = fs_err::read(path).map_err(ReportError::file("read the run log"))?;
-    let whole_len = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let (whole, tail) = bytes.split_at(whole_len);
+    let (whole, tail) = split_torn(&bytes);
 
     let mut lines = Vec::new();
     for (index, raw) in whole.split_inclusive(|byte| *byte == b'\n').enumerate() {
@@ -123,6 +148,12 @@ pub fn read_log(path: &Utf8Path) -> Result<Vec<Line>, ReportError> {
             path: path.to_owned(),
         }),
     }
+}
+
+/// Whole lines, and what follows the last of them.
+fn split_torn(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let newline = bytes.iter().rposition(|byte| *byte == b'\n');
+    bytes.split_at(newline.map_or(0, |at| at + 1))
 }
 
 /// Looks at the format before anything else: a newer log may hold events that this program does not know.

@@ -146,6 +146,8 @@ pub struct Summary {
     pub interrupted: bool,
     /// The log has no end: somebody killed the run, or it still goes on.
     pub killed: bool,
+    /// What went on when it was killed, if `cargo xtask reap` has finished it: then it goes on no more.
+    pub killed_during: Option<String>,
     /// As logged; of a killed run the one it had earned, 130 if nothing had failed.
     pub exit: u8,
     /// In one word.
@@ -160,7 +162,9 @@ impl Summary {
             killed: true,
             ..Summary::default()
         };
-        if let (Some(first), Some(last)) = (lines.first(), lines.last()) {
+        // What was written afterwards is no part of the run's time.
+        let own = |line: &&Line| !matches!(line.event, Event::Reaped { .. });
+        if let (Some(first), Some(last)) = (lines.first(), lines.iter().rfind(own)) {
             summary.started = first.at;
             // A clock that was set back is no reason to fail.
             summary.duration = Duration::try_from(last.at.duration_since(first.at)).unwrap_or_default();
@@ -289,6 +293,13 @@ impl Summary {
                 self.exit = exit;
                 self.duration = Duration::from_millis(duration_ms);
             }
+            Event::Reaped { during, did } => {
+                self.notes.push(format!(
+                    "the run was killed {during}; `cargo xtask reap` finished it"
+                ));
+                self.notes.extend(did);
+                self.killed_during = Some(during);
+            }
             Event::CheckPlanned { .. }
             | Event::CheckStarted { .. }
             | Event::Observed { .. }
@@ -357,6 +368,14 @@ impl Summary {
             Exit::CheckFailed.code()
         } else {
             Exit::Green.code()
+        }
+    }
+
+    /// How a killed run ended, as far as that is known.
+    pub(crate) fn how_killed(&self) -> String {
+        match &self.killed_during {
+            Some(during) => format!("the run was killed {during}"),
+            None => "the log has no end; the run was killed, or it still goes on".to_owned(),
         }
     }
 

@@ -73,6 +73,7 @@ impl Terminal {
             Event::Broken { message, .. } => Some(style.entry(Tone::Bad, "BROKEN", message)),
             Event::GateChecked { file, broken } => Some(gate_text(style, file, broken)),
             Event::Note { text } => Some(style.entry(Tone::Strong, "Note", text)),
+            Event::Reaped { did, .. } => Some(style.entry(Tone::Strong, "Reaped", &did.join("\n"))),
             Event::Interrupted => Some(style.entry(Tone::Warn, "INTERRUPTED", "tearing down")),
             Event::Deviation { .. }
             | Event::GuideVersion { .. }

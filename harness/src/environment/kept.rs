@@ -6,6 +6,8 @@ use harness_model::Event;
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
+use crate::host;
+use crate::run::journal;
 
 /// The file in the run's folder that describes a kept environment. It goes with the environment.
 pub const KEPT_FILE: &str = "kept.json";
@@ -57,33 +59,23 @@ impl Environment {
     }
 }
 
-/// The file in the run's folder with the process that the supervisor started.
-const PROCESS_FILE: &str = "process";
-
-/// Remembers the process that the supervisor started.
-pub(crate) fn remember(folder: &Utf8Path, process: u32) -> std::io::Result<()> {
-    std::fs::write(folder.join(PROCESS_FILE), process.to_string())
+/// Whether the run of this folder says that it keeps its environment.
+pub(crate) fn is_kept(folder: &Utf8Path) -> bool {
+    folder.join(KEPT_FILE).is_file()
 }
 
-/// Forgets it, and what was kept: the run has ended.
-pub(crate) fn forget(folder: &Utf8Path) {
-    for file in [PROCESS_FILE, KEPT_FILE] {
-        if let Err(error) = std::fs::remove_file(folder.join(file))
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(%folder, file, %error, "a file of the ended run stays");
-        }
+/// Forgets what was kept: the run has ended. Says whether there was anything.
+pub(crate) fn forget(folder: &Utf8Path) -> std::io::Result<bool> {
+    match std::fs::remove_file(folder.join(KEPT_FILE)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true),
     }
 }
 
 /// The inner process of a run that is alive, as the host counts processes.
 #[must_use]
 pub fn supervised(folder: &Utf8Path) -> Option<u32> {
-    let started: u32 = std::fs::read_to_string(folder.join(PROCESS_FILE))
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let started = journal::read(folder)?.inside.filter(host::is_alive)?.number;
     let children = std::fs::read_to_string(format!("/proc/{started}/task/{started}/children")).ok()?;
     let inner = children
         .split_whitespace()
@@ -91,7 +83,7 @@ pub fn supervised(folder: &Utf8Path) -> Option<u32> {
         .and_then(|child| child.parse().ok());
     // Without namespaces, what the supervisor started is the inner process itself.
     let candidates = inner.into_iter().chain([started]);
-    // The number may have been given to another program since.
+    // Between fork and exec it is `unshare` still.
     candidates.into_iter().find(|process| {
         let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = command.split(|byte| *byte == 0).collect();

@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use harness_artifacts::ArtifactError;
 use harness_cluster::error_chain;
 use harness_cluster::local::{NODE_GRACE, enclosure};
+use harness_model::journal::{Entry, RUN_VARIABLE, Remains, Thing};
 use harness_model::{
     Check, Claim, Event, Exit, FORMAT, GateFile, INTERRUPT, Line, OutputFormat, Plan, Profile, WallClock,
 };
@@ -18,11 +19,13 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::journal::Journal;
 use super::order::{INSIDE, Order};
 use super::sinks::{Sinks, complain};
-use super::{capabilities, provision};
+use super::{capabilities, provision, retention};
 use crate::environment::{STATE_FOLDER, kept};
-use crate::{Defect, Scenario};
+use crate::host::{self, Running};
+use crate::{Defect, Scenario, reap};
 
 /// Carries out a plan.
 pub(crate) fn main(plan: Plan, scenarios: &'static [Scenario]) -> Exit {
@@ -88,22 +91,39 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
         .out
         .as_ref()
         .map_or_else(|| runs.join(&run_id), Utf8PathBuf::from);
-    if let Err(error) = prepare(&folder) {
-        complain(&format!(
-            "the run's folder {folder} cannot be made: {error}; name another with --out DIR"
-        ));
-        return Ok(Exit::Environment);
+    let (mut journal, earlier) = match Journal::take(&folder) {
+        Ok(Some(taken)) => taken,
+        Ok(None) => {
+            complain(&format!(
+                "{folder} is the folder of a run that goes on; name another with --out DIR, or wait for its end"
+            ));
+            return Ok(Exit::Usage);
+        }
+        Err(error) => {
+            complain(&cannot_be_made(&folder, &error));
+            return Ok(Exit::Environment);
+        }
+    };
+    if let Some(remains) = Remains::fold(&earlier).filter(|remains| !remains.finished) {
+        reap::finish(&mut journal, &remains)
+            .await
+            .with_context(|| format!("finish the killed run {} in {folder}", remains.run_id))?;
     }
-    if plan.out.is_none() {
-        harness_report::mark_latest(&runs, &folder).context("point `latest` to this run")?;
+    journal.begin(&runs, &run_id).context("begin the journal")?;
+    if let Err(error) = prepare(&folder) {
+        complain(&cannot_be_made(&folder, &error));
+        return Ok(Exit::Environment);
     }
     let colour = plan.format == OutputFormat::Human && std::io::IsTerminal::is_terminal(&std::io::stdout());
     let style = if colour { Style::Colour } else { Style::Plain };
     let mut sinks = Sinks::open(&folder, plan.format, style).context("begin the run log")?;
+    if plan.out.is_none() {
+        harness_report::mark_latest(&runs, &folder).context("point `latest` to this run")?;
+    }
 
     let start = Instant::now();
-    let gate = plan.gate.clone();
-    let result = carry_out(plan, checks, &run_id, &folder, &mut sinks, &mut interrupts).await;
+    let (gate, retention) = (plan.gate.clone(), plan.retention);
+    let result = carry_out(plan, checks, &run_id, &mut journal, &mut sinks, &mut interrupts).await;
     if let Err(error) = result {
         let message = format!("{error:#}");
         sinks.event(Event::Broken {
@@ -115,12 +135,27 @@ async fn supervise(plan: Plan, checks: Vec<Check>) -> anyhow::Result<Exit> {
     if let Some(gate) = gate {
         ask_gate(gate, &mut sinks)?;
     }
+    if let Some(retention) = retention {
+        let removed = retention::remove_older(&runs, retention, &run_id, jiff::Timestamp::now());
+        let text = match removed {
+            Ok(removed) if removed.is_empty() => None,
+            Ok(removed) => Some(format!(
+                "older runs that need not stay are gone: {}",
+                removed.join(", ")
+            )),
+            Err(error) => Some(format!("older runs stay: {error}")),
+        };
+        if let Some(text) = text {
+            sinks.event(Event::Note { text })?;
+        }
+    }
     let exit = earned_exit(sinks.lines());
     sinks.event(Event::RunFinished {
         exit,
         duration_ms: milliseconds(start),
     })?;
     sinks.finish().context("write the reports")?;
+    journal.end().context("end the journal")?;
     Ok(match exit {
         0 => Exit::Green,
         1 => Exit::CheckFailed,
@@ -158,6 +193,10 @@ fn ask_gate(gate: GateFile, sinks: &mut Sinks) -> anyhow::Result<()> {
     Ok(sinks.event(Event::GateChecked { file, broken })?)
 }
 
+fn cannot_be_made(folder: &Utf8Path, error: &std::io::Error) -> String {
+    format!("the run's folder {folder} cannot be made: {error}; name another with --out DIR")
+}
+
 /// Makes the run's folder. An earlier run's evidence goes with its log, which is begun anew: two runs' evidence is no evidence.
 fn prepare(folder: &Utf8Path) -> std::io::Result<()> {
     let evidence = folder.join("evidence");
@@ -184,10 +223,11 @@ async fn carry_out(
     plan: Plan,
     checks: Vec<Check>,
     run_id: &str,
-    folder: &Utf8Path,
+    journal: &mut Journal,
     sinks: &mut Sinks,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<()> {
+    let folder = journal.folder().to_owned();
     let refusal = enclosure::refusal();
     let clock = capabilities::clock(&checks, &plan, refusal.as_deref());
     sinks.event(Event::RunStarted {
@@ -221,10 +261,15 @@ async fn carry_out(
     let start = Instant::now();
     let versions = provision::other_arcs(&plan, &checks);
     let (servers, controlled) = (provision::servers(&plan, &checks), clock == WallClock::Controlled);
+    let parts = Thing::Parts {
+        cache: harness_artifacts::cache_dir().into_string(),
+    };
+    journal.creating(parts.clone())?;
     let provisioned = tokio::select! {
         provisioned = provision::provision(&plan, &versions, &servers, controlled) => provisioned?,
         () = interrupts.next() => { sinks.event(Event::Interrupted)?; return Ok(()) }
     };
+    journal.gone(parts)?;
     for part in provisioned.parts() {
         sinks.event(Event::Part { part })?;
     }
@@ -237,7 +282,7 @@ async fn carry_out(
     }
     let order = Order {
         run_id: run_id.to_owned(),
-        folder: folder.to_owned(),
+        folder,
         enclosed: refusal.is_none(),
         own_arcs: checks
             .iter()
@@ -248,7 +293,7 @@ async fn carry_out(
         parts: provisioned.paths()?,
         plan,
     };
-    inside(&order, sinks, interrupts).await
+    inside(&order, journal, sinks, interrupts).await
 }
 
 /// What stands in the report before anything runs: settings and departures from the guide.
@@ -309,20 +354,39 @@ fn planned(
 }
 
 /// Runs the inner process and takes its lines until it ends.
-async fn inside(order: &Order, sinks: &mut Sinks, interrupts: &mut Interrupts) -> anyhow::Result<()> {
+async fn inside(
+    order: &Order,
+    journal: &mut Journal,
+    sinks: &mut Sinks,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<()> {
+    let inside = Thing::Inside {
+        enclosed: order.enclosed,
+    };
+    if !order.enclosed {
+        journal.creating(Thing::State)?;
+    }
+    journal.creating(inside.clone())?;
     let mut child = start_inside(order)?;
-    if let Some(process) = child.id() {
-        kept::remember(&order.folder, process).context("remember the inner process")?;
+    if let Some(Running { process, .. }) = child.id().and_then(host::running) {
+        journal.write(Entry::Started { process })?;
     }
     let result = listen(order, &mut child, sinks, interrupts).await;
-    kept::forget(&order.folder);
+    if let Some(ended) = reap::end_left_behind(&order.run_id).await? {
+        sinks.event(Event::Note {
+            text: format!("the inner process left programs behind: {ended}"),
+        })?;
+    }
+    journal.gone(inside)?;
+    kept::forget(&order.folder).context("forget the kept environment")?;
     if !order.enclosed {
         // Keys and data of the plane; inside namespaces they lay on a tmpfs that went with it.
         let state = order.folder.join(STATE_FOLDER);
-        if let Err(error) = std::fs::remove_dir_all(&state) {
-            sinks.event(Event::Note {
+        match std::fs::remove_dir_all(&state) {
+            Ok(()) => journal.gone(Thing::State)?,
+            Err(error) => sinks.event(Event::Note {
                 text: format!("{state} could not be removed: {error}"),
-            })?;
+            })?,
         }
     }
     result
@@ -384,6 +448,7 @@ fn start_inside(order: &Order) -> anyhow::Result<Child> {
     };
     command
         .arg(INSIDE)
+        .env(RUN_VARIABLE, &order.run_id)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log);

@@ -1,7 +1,7 @@
 //! Which cluster a run takes, and why.
 
 use clap::ValueEnum;
-use harness_model::ClusterChoice;
+use harness_model::{ClusterChoice, TargetCluster};
 use xshell::{Shell, cmd};
 
 use crate::refusal::Refusal;
@@ -17,6 +17,16 @@ pub(super) enum Wanted {
     Kind,
     /// A cluster that is there already (not part of this version)
     Existing,
+}
+
+impl From<TargetCluster> for Wanted {
+    fn from(cluster: TargetCluster) -> Wanted {
+        match cluster {
+            TargetCluster::Auto => Wanted::Auto,
+            TargetCluster::Local => Wanted::Local,
+            TargetCluster::Kind => Wanted::Kind,
+        }
+    }
 }
 
 /// The version of the Docker engine that answers, if one does.

@@ -156,8 +156,7 @@ fn outcome(style: Style, summary: &Summary) -> String {
         out += &gate_text(style, &gate.file, &gate.broken);
     }
     if summary.killed {
-        let text = "the log has no end: the run was killed, or it still goes on";
-        out += &style.entry(Tone::Bad, "KILLED", text);
+        out += &style.entry(Tone::Bad, "KILLED", &summary.how_killed());
     }
     if summary.interrupted {
         out += &style.entry(Tone::Warn, "INTERRUPTED", "by Ctrl-C or SIGTERM");

@@ -50,6 +50,11 @@ fn every_line_allows_what_it_says_and_no_more() {
         ["`allowed_skips`: 2 checks were not run: quickstart::dind, ephemeral::replaced"]
     );
     assert_eq!(
+        broken("max_skips = 1", &verdicts),
+        ["`max_skips = 1`: of 7 checks, 2 not run: quickstart::dind, ephemeral::replaced"]
+    );
+    assert!(broken("max_skips = 2", &verdicts).is_empty());
+    assert_eq!(
         broken("allowed_flakes = []", &verdicts),
         ["`allowed_flakes`: 1 check was flaky: quickstart::dispatch"]
     );
@@ -157,7 +162,7 @@ fn the_gate_of_the_readme_is_one_with_every_line() {
     let gate = gate(text);
 
     let lines = serde_json::to_value(gate).expect("a gate has a JSON form");
-    assert_eq!(lines.as_object().map(serde_json::Map::len), Some(5));
+    assert_eq!(lines.as_object().map(serde_json::Map::len), Some(6));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The reports of hand-built logs, through the public functions only.
 
+mod config;
 mod diff;
 mod diff_page;
 mod gate;

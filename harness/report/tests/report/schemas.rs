@@ -1,6 +1,7 @@
 //! The published schemas against what is really written: every sample passes, and what is wrong is refused.
 
 use boon::{Compiler, SchemaIndex, Schemas};
+use harness_model::journal::{Entry, JOURNAL_FORMAT, ProcessId, Record, Thing};
 use harness_model::upgrade::Arm;
 use harness_model::{Claim, Event, FORMAT, Failure, Gate, Line, Measurement, Origin, OwnArc, Part, Verdict};
 use harness_report::{REPORT_FORMAT, Summary, ask_gate, report_yaml};
@@ -9,15 +10,16 @@ use serde_json::{Value, json};
 use crate::sample;
 
 const REPORT: &str = include_str!("../../../../docs/schema/report.schema.json");
+const JOURNAL: &str = include_str!("../../../../docs/schema/journal.schema.json");
 const EVENT: &str = include_str!("../../../../docs/schema/event.schema.json");
 
-struct Schema {
+pub(crate) struct Schema {
     schemas: Schemas,
     index: SchemaIndex,
 }
 
 impl Schema {
-    fn read(text: &str) -> Schema {
+    pub(crate) fn read(text: &str) -> Schema {
         let value: Value = serde_json::from_str(text).expect("the schema is JSON");
         let name = value["$id"].as_str().expect("the schema has a name").to_owned();
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
@@ -29,7 +31,7 @@ impl Schema {
         Schema { schemas, index }
     }
 
-    fn refusal(&self, value: &Value) -> Option<String> {
+    pub(crate) fn refusal(&self, value: &Value) -> Option<String> {
         let refused = self.schemas.validate(value, self.index).err();
         refused.map(|error| format!("{error:#}"))
     }
@@ -72,6 +74,10 @@ fn rare() -> Vec<Event> {
         Event::ChartsDiffer {
             difference: sample::chart_difference(),
         },
+        Event::Reaped {
+            during: "during the phase \"ARC\"".to_owned(),
+            did: vec!["nothing of it ran any more".to_owned()],
+        },
         Event::CheckPlanned {
             check: alone,
             skip: None,
@@ -111,6 +117,7 @@ fn kind(event: &Event) -> &'static str {
         Event::GateChecked { .. } => "gate-checked",
         Event::Interrupted => "interrupted",
         Event::RunFinished { .. } => "run-finished",
+        Event::Reaped { .. } => "reaped",
     }
 }
 
@@ -175,6 +182,80 @@ fn every_event_is_of_the_published_schema() {
     seen.dedup();
     assert_eq!(listed.len(), seen.len(), "every listed kind was seen: {seen:?}");
     assert_eq!(published["$id"], format!("urn:ghes-harness:event:{FORMAT}"));
+}
+
+/// Every kind of entry with every thing. Whoever adds one is stopped here by the compiler: it goes into the schema, and `JOURNAL_FORMAT` grows.
+fn journal() -> Vec<Record> {
+    let process = ProcessId {
+        boot: "0f5a1f5c".to_owned(),
+        namespace: "pid:[4026531836]".to_owned(),
+        number: 4711,
+        started: 99,
+    };
+    let things = [
+        Thing::Parts {
+            cache: "/cache".to_owned(),
+        },
+        Thing::State,
+        Thing::Inside { enclosed: true },
+    ];
+    let mut entries = vec![
+        Entry::Began {
+            format: JOURNAL_FORMAT,
+            run_id: "20261124-101500-4f2a".to_owned(),
+            supervisor: process.clone(),
+        },
+        Entry::Started { process },
+        Entry::Ended,
+        Entry::Reaped {
+            did: vec!["nothing of it ran any more".to_owned()],
+        },
+    ];
+    for thing in things {
+        entries.push(match &thing {
+            Thing::Parts { .. } | Thing::State | Thing::Inside { .. } => {
+                Entry::Creating { thing: thing.clone() }
+            }
+        });
+        entries.push(Entry::Gone { thing });
+    }
+    let at = sample::lines(vec![Event::Interrupted])[0].at;
+    entries.into_iter().map(|entry| Record { at, entry }).collect()
+}
+
+fn entry_kind(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::Began { .. } => "began",
+        Entry::Creating { .. } => "creating",
+        Entry::Started { .. } => "started",
+        Entry::Gone { .. } => "gone",
+        Entry::Ended => "ended",
+        Entry::Reaped { .. } => "reaped",
+    }
+}
+
+#[test]
+fn every_line_of_a_journal_is_of_the_published_schema() {
+    let schema = Schema::read(JOURNAL);
+
+    for record in journal() {
+        let value = serde_json::to_value(&record).expect("a line has a JSON form");
+        assert_eq!(value["entry"], entry_kind(&record.entry));
+        assert_eq!(schema.refusal(&value), None, "{value}");
+    }
+    assert!(JOURNAL.contains(&format!("urn:ghes-harness:journal:{JOURNAL_FORMAT}\"")));
+
+    for (line, pointer, wrong) in [
+        (0, "/format", json!(JOURNAL_FORMAT + 1)),
+        (0, "/supervisor/number", json!("1")),
+        (1, "/entry", json!("born")),
+        (4, "/thing/is", json!("pod")),
+    ] {
+        let mut value = serde_json::to_value(&journal()[line]).expect("a line has a JSON form");
+        *value.pointer_mut(pointer).expect("the line has this place") = wrong;
+
+        assert!(schema.refusal(&value).is_some(), "{pointer}: {value}");
+    }
 }
 
 #[test]

@@ -77,6 +77,38 @@ fn a_killed_run_owes_its_checks_an_end_and_is_not_green() {
 }
 
 #[test]
+fn a_reaped_run_is_killed_still_and_took_no_longer() {
+    let mut lines = sample::killed();
+    let before = Summary::fold(&lines);
+    let reaped = Event::Reaped {
+        during: "while it ran registration::enterprise".to_owned(),
+        did: vec!["ended etcd (7)".to_owned()],
+    };
+    let at = lines[0].at + jiff::SignedDuration::from_hours(9);
+    lines.push(Line { at, event: reaped });
+
+    let after = Summary::fold(&lines);
+
+    assert_eq!(
+        (after.exit, after.outcome, after.killed),
+        (130, Outcome::Killed, true)
+    );
+    assert_eq!((after.duration, &after.checks), (before.duration, &before.checks));
+    assert_eq!(
+        after.notes,
+        [
+            "the run was killed while it ran registration::enterprise; `cargo xtask reap` finished it",
+            "ended etcd (7)"
+        ]
+    );
+    let told = harness_report::replay(&lines, harness_report::Style::Plain, "target/e2e/r".into());
+    assert!(
+        told.contains("KILLED the run was killed while it ran registration::enterprise"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_killed_run_keeps_the_failure_it_had_seen() {
     let summary = Summary::fold(&one_check([started("a::b", 1), failed(1), started("a::b", 2)]));
 

@@ -18,6 +18,9 @@ pub(super) struct RunnerAdmin(pub(super) Scope);
 /// A repository or an organization whose webhooks the caller may manage.
 pub(super) struct HookAdmin(pub(super) Scope);
 
+/// An organization or a repository whose Actions variables the caller may read.
+pub(super) struct VariableReader(pub(super) Scope);
+
 /// A repository that the caller may read.
 pub(super) struct ReadRepository(pub(super) Repository);
 
@@ -187,6 +190,31 @@ impl FromRequestParts<App> for HookAdmin {
             Ok(HookAdmin(Scope::Repository(repository.name)))
         } else {
             Err(ApiError::not_found().accepting("admin:repo_hook, repo"))
+        }
+    }
+}
+
+impl FromRequestParts<App> for VariableReader {
+    type Rejection = ApiError;
+
+    /// An organization's need `admin:org`, a repository's `repo`.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let params = params(parts, app).await?;
+        let scopes = scopes_of_user(parts)?;
+        let has = |wanted: &str| scopes.iter().any(|scope| scope == wanted);
+        if let Some(login) = params.get("org") {
+            let organization = app.world.organization(login).ok_or_else(ApiError::not_found)?;
+            return if has("admin:org") {
+                Ok(VariableReader(Scope::Organization(organization.login.clone())))
+            } else {
+                Err(ApiError::forbidden("Must have admin rights to Organization.").accepting("admin:org"))
+            };
+        }
+        let repository = find_repository(app, &params).ok_or_else(ApiError::not_found)?;
+        if has("repo") {
+            Ok(VariableReader(Scope::Repository(repository.name)))
+        } else {
+            Err(ApiError::not_found().accepting("repo"))
         }
     }
 }

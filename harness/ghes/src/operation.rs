@@ -4,6 +4,7 @@ use harness_model::Scope;
 use octocrab::models::{JobId, RunId, RunnerId};
 
 use crate::Repo;
+use crate::mark::MARK;
 
 /// What was being done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,18 @@ pub enum Operation {
     Connect(
         /// Its address.
         String,
+    ),
+    /// Reading whose token it is.
+    #[error("read the token's user")]
+    ReadUser,
+    /// Reading the rate limit.
+    #[error("read the rate limit")]
+    ReadRateLimit,
+    /// Reading the mark of a target.
+    #[error("read the Actions variable {MARK} of {0}")]
+    ReadMark(
+        /// Where it stands.
+        Scope,
     ),
     /// Listing runners.
     #[error("list the runners of {0}")]
@@ -112,7 +125,8 @@ impl Operation {
     /// The rights that the documentation asks of a classic personal access token for this.
     pub(crate) fn rights(&self) -> &'static str {
         match self {
-            Operation::Connect(_) => "no scope",
+            Operation::Connect(_) | Operation::ReadUser | Operation::ReadRateLimit => "no scope",
+            Operation::ReadMark(Scope::Organization(_)) => "the scope admin:org, of an organization owner",
             Operation::ListRunners(scope) | Operation::DeleteRunner { scope, .. } => match scope {
                 Scope::Enterprise(_) => "the scope manage_runners:enterprise, of an enterprise owner",
                 Scope::Organization(_) => "the scope admin:org, of an organization owner",

@@ -65,7 +65,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .as_deref()
         .map_or_else(|| Ok(World::default()), World::load)?;
     let tls = if arguments.tls {
-        Some(TlsIdentity::for_local_server(arguments.listen.ip(), &arguments.names)?)
+        Some(TlsIdentity::for_local_server(
+            arguments.listen.ip(),
+            &arguments.names,
+        )?)
     } else {
         None
     };

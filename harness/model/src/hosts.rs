@@ -72,7 +72,9 @@ impl FromStr for Hosts {
     type Err = InvalidHost;
 
     fn from_str(text: &str) -> Result<Hosts, InvalidHost> {
-        let entries = text.split([',', ' ', '\t', '\n']).filter(|entry| !entry.is_empty());
+        let entries = text
+            .split([',', ' ', '\t', '\n'])
+            .filter(|entry| !entry.is_empty());
         Hosts::try_from(entries.map(str::to_owned).collect::<Vec<_>>())
     }
 }
@@ -101,7 +103,12 @@ fn valid(entry: &str) -> Result<String, InvalidHost> {
     }
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     let is_v6 = |c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '[' | ']');
-    if host.is_empty() || host.ends_with('.') || !host.chars().all(|c| if in_brackets { is_v6(c) } else { is_name(c) }) {
+    if host.is_empty()
+        || host.ends_with('.')
+        || !host
+            .chars()
+            .all(|c| if in_brackets { is_v6(c) } else { is_name(c) })
+    {
         return refuse("this is no host name");
     }
     let is_github = |name: &str| {

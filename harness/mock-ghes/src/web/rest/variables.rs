@@ -41,11 +41,7 @@ fn of<'a>(app: &'a App, scope: &Scope) -> Option<&'a IndexMap<String, String>> {
     }
 }
 
-async fn list(
-    State(app): State<App>,
-    VariableReader(scope): VariableReader,
-    paging: Paging,
-) -> Reply {
+async fn list(State(app): State<App>, VariableReader(scope): VariableReader, paging: Paging) -> Reply {
     let variables = of(&app, &scope).into_iter().flatten();
     let items = variables.map(|(name, value)| shown(&scope, name, value));
     Ok(paging.list("variables", items.collect()))
@@ -64,7 +60,8 @@ async fn one(
 }
 
 fn shown(scope: &Scope, name: &str, value: &str) -> Value {
-    let mut shown = json!({"name": name.to_uppercase(), "value": value, "created_at": MADE, "updated_at": MADE});
+    let mut shown =
+        json!({"name": name.to_uppercase(), "value": value, "created_at": MADE, "updated_at": MADE});
     if matches!(scope, Scope::Organization(_)) {
         shown["visibility"] = json!("private");
     }

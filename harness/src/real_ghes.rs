@@ -4,6 +4,7 @@
 
 mod check;
 mod screen;
+mod sweep;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use camino::Utf8PathBuf;
 use harness_ghes::{Admitted, Failure, GhesError, Guest, NotAdmitted, Pace, Repo, Targets, Unfit, is_name};
 use harness_model::{Exit, HOSTS_VARIABLE, Hosts, InvalidHost, Redactor};
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
 
 /// Where the token stands, if not in a file. Never in an argument: anybody on the machine may read those.
 const TOKEN_VARIABLE: &str = "GHES_TOKEN";
@@ -26,7 +28,9 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Verb {
     /// What a run would find and make there, what is missing and how to grant it. Writes nothing. Exit 0: a run can take place
-    Check(Server),
+    Check(Box<Server>),
+    /// Remove what earlier runs left on marked targets, and nothing else. Exit 0: nothing is left that could be removed
+    Sweep(Box<sweep::Args>),
 }
 
 /// Which server, by whom, on what.
@@ -80,6 +84,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let ended = match &args.verb {
         Verb::Check(server) => runtime.block_on(check::run(server, &redactor)),
+        Verb::Sweep(args) => runtime.block_on(sweep::run(args, &redactor)),
     };
     Ok(match &ended {
         Ok(()) => Exit::Green,
@@ -190,4 +195,11 @@ fn explained(error: GhesError, admitted: &Admitted) -> anyhow::Error {
         None => return error.into(),
     };
     Explained { error, hint }.into()
+}
+
+/// Without `/api/v3`: below it lie the pages for people.
+fn base(url: &Url) -> Url {
+    let mut base = url.clone();
+    base.set_path("/");
+    base
 }

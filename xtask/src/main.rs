@@ -57,7 +57,7 @@ enum Verb {
     /// The suite against ARCs that have one defect each: `mutants [--named] [--sample N --seed S] [--only ID] [--list]`
     #[command(disable_help_flag = true)]
     Mutants(program::Forwarded),
-    /// A real GHES: `ghes check --ghes https://HOST` tells what a run would find and make there
+    /// A real GHES: `ghes check` tells what a run would find and make there, `ghes sweep` removes what earlier ones left
     #[command(disable_help_flag = true)]
     Ghes(program::Forwarded),
     /// All tests, what CI runs: style, lints, rules, dependency policy, tests, a whole run, the suite's proof of itself

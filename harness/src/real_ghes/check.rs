@@ -3,9 +3,8 @@
 use harness_ghes::{Survey, survey};
 use harness_model::{Redactor, RunPrefix};
 use jiff::Timestamp;
-use url::Url;
 
-use super::{Server, explained, screen};
+use super::{Server, base, explained, screen};
 
 pub(super) async fn run(server: &Server, redactor: &Redactor) -> anyhow::Result<()> {
     let admitted = server.admit()?;
@@ -28,11 +27,4 @@ pub(super) async fn run(server: &Server, redactor: &Redactor) -> anyhow::Result<
 fn example() -> RunPrefix {
     let [a, b, c, d, ..] = uuid::Uuid::new_v4().into_bytes();
     RunPrefix::new(Timestamp::now(), u32::from_be_bytes([a, b, c, d]))
-}
-
-/// Without `/api/v3`: below it lie the pages for people.
-fn base(url: &Url) -> Url {
-    let mut base = url.clone();
-    base.set_path("/");
-    base
 }

@@ -8,6 +8,7 @@ use harness_model::Redactor;
 use serde::Serialize;
 
 use super::Format;
+use super::sweep::{Outcome, Swept};
 
 /// Prints a value as JSON, or as text for people.
 pub(super) fn show<T: Serialize>(
@@ -60,6 +61,44 @@ pub(super) fn survey(survey: &Survey) -> String {
         );
     }
     out + &format!("{} API requests, none of which writes\n", survey.api_calls)
+}
+
+/// What `sweep` did, thing by thing, then in numbers.
+pub(super) fn swept(swept: &Swept) -> String {
+    let mut out = format!(
+        "{}, runs that began {} ago or earlier\n",
+        swept.ghes, swept.older_than
+    );
+    for thing in &swept.things {
+        let outcome = match thing.outcome {
+            Outcome::Removed => "removed",
+            Outcome::WouldRemove => "would remove",
+            Outcome::Gone => "gone already",
+            Outcome::Kept => "kept",
+            Outcome::Younger => "younger",
+        };
+        out += &format!("{outcome:>14}  {} {} of {}", thing.kind, thing.name, thing.scope);
+        if let Some(reason) = &thing.reason {
+            out += &format!(": {}", one_line(reason));
+        }
+        out.push('\n');
+    }
+    for unseen in &swept.unseen {
+        out += &format!("{:>14}  {unseen}: the token may not list them\n", "not seen");
+    }
+    let counts = &swept.counts;
+    let removed = if swept.dry_run {
+        format!("{} would be removed", counts.would_remove)
+    } else {
+        format!(
+            "{} removed, {} gone already, {} kept",
+            counts.removed, counts.gone, counts.kept
+        )
+    };
+    out + &format!(
+        "{removed}, {} younger; {} things without a run's prefix were left alone; {} API requests\n",
+        counts.younger, counts.others, swept.api_calls
+    )
 }
 
 fn line(row: &Row, width: usize) -> String {

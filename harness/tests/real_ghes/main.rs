@@ -7,3 +7,4 @@ mod check;
 mod faults;
 mod proxy;
 mod support;
+mod sweep;

@@ -148,6 +148,14 @@ impl Mock {
         (status, response.json().await.unwrap_or_default())
     }
 
+    /// A REST call with the full token.
+    pub(crate) async fn rest(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}/api/v3/{path}", self.url);
+        let (status, answer) = self.call(method, url, TOKEN, body).await;
+        assert!(status < 300, "{path}: {status} {answer}");
+        answer
+    }
+
     /// A call of the mock's remote control.
     pub(crate) async fn admin(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}/{path}", self.admin_url);

@@ -71,15 +71,16 @@ impl Ghes {
             let operation = Operation::Connect(target.url.origin().ascii_serialization());
             return Err(GhesError::new(operation, Failure::Target(reason.to_owned()), 0));
         }
-        Ghes::open(target, Pace::default()).await
+        // Logs lie elsewhere.
+        Ghes::open(target, Pace::default(), Policy::limited(5)).await
     }
 
     /// The connection itself, wherever the server is.
-    pub(crate) async fn open(target: Target, pace: Pace) -> Result<Ghes, GhesError> {
+    pub(crate) async fn open(target: Target, pace: Pace, redirects: Policy) -> Result<Ghes, GhesError> {
         let operation = Operation::Connect(target.url.origin().ascii_serialization());
         let unusable = |reason| GhesError::new(operation.clone(), Failure::Target(reason), 0);
         let api = api(&target.url).map_err(unusable)?;
-        let crab = client(&api, &target, pace.timeout()).map_err(unusable)?;
+        let crab = client(&api, &target, pace.timeout(), redirects).map_err(unusable)?;
         let meta: Meta = retry::call(&pace, operation.clone(), Repeat::Harmless, |_| {
             crab.get("/meta", None::<&()>)
         })
@@ -226,7 +227,7 @@ fn api(url: &Url) -> Result<Url, String> {
     Ok(api)
 }
 
-fn client(api: &Url, target: &Target, timeout: Duration) -> Result<Octocrab, String> {
+fn client(api: &Url, target: &Target, timeout: Duration, redirects: Policy) -> Result<Octocrab, String> {
     let token = target.token.expose_secret().trim();
     if token.is_empty() {
         return Err("the token is empty: give a personal access token".to_owned());
@@ -236,11 +237,11 @@ fn client(api: &Url, target: &Target, timeout: Duration) -> Result<Octocrab, Str
             "the token holds characters that no token has: give the personal access token alone".to_owned(),
         );
     }
-    // Of a redirect (logs lie elsewhere) reqwest follows the address, and leaves the token out when the host changes.
+    // When the host changes with a redirect, reqwest leaves the token out.
     let mut http = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
-        .redirect(Policy::limited(5))
+        .redirect(redirects)
         .https_only(api.scheme() == "https");
     if is_of_this_machine(api) {
         http = http.no_proxy();

@@ -292,6 +292,10 @@ impl GhesError {
                 (StatusCode::UNPROCESSABLE_ENTITY, Operation::DeleteRunner { .. }) => {
                     "a runner can be deleted only when it has no job".to_owned()
                 }
+                (status, _) if status.is_redirection() => {
+                    "GHES points elsewhere, and nothing is sent where nobody allowed it: use the address and the names of today"
+                        .to_owned()
+                }
                 (status, _) if status.is_server_error() => {
                     "GHES is not well: look at its own logs".to_owned()
                 }

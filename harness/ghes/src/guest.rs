@@ -3,6 +3,7 @@
 //! It is got with an [`Admitted`] address only. What may be written, and where, takes a [`Permit`](crate::Permit).
 
 use harness_model::Scope;
+use reqwest::redirect::Policy;
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -73,7 +74,8 @@ impl Guest {
         pace: Pace,
     ) -> Result<Guest, GhesError> {
         let url = admitted.url().clone();
-        let ghes = Ghes::open(Target { url, token, ca_pem }, pace).await?;
+        // A redirect leads where nobody allowed anything: to another host, or to what a repository is called by now.
+        let ghes = Ghes::open(Target { url, token, ca_pem }, pace, Policy::none()).await?;
         Ok(Guest { ghes })
     }
 

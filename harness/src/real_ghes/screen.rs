@@ -3,12 +3,12 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use harness_ghes::{Row, State, Survey};
-use harness_model::Redactor;
+use harness_ghes::{State, Survey};
+use harness_model::{Capability, Redactor};
 use serde::Serialize;
 
 use super::Format;
-use super::sweep::{Outcome, Swept};
+use super::sweep::{Counts, Outcome, Swept};
 
 /// Prints a value as JSON, or as text for people.
 pub(super) fn show<T: Serialize>(
@@ -32,43 +32,55 @@ pub(super) fn show<T: Serialize>(
 
 #[expect(clippy::print_stderr, reason = "the last word of the program")]
 pub(super) fn complain(redactor: &Redactor, error: &str) {
-    eprintln!("error: {}", redactor.clean(error));
+    eprintln!("error: {}", one_line(&redactor.clean(error)));
 }
 
 /// The table of `check`.
 pub(super) fn survey(survey: &Survey) -> String {
-    let mut out = format!("{}\n\n", survey.ghes);
+    let mut lines = vec![survey.ghes.clone(), String::new()];
     let width = survey.rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
     for row in &survey.rows {
-        out += &line(row, width);
+        let state = match row.state {
+            State::Ok => "ok",
+            State::Note => "note",
+            State::Missing => "missing",
+        };
+        lines.push(line(state, width, &row.what, &one_line(&row.found)));
+        let mend = row.mend.as_deref().map(one_line);
+        lines.extend(mend.map(|mend| line("", width, "", &format!("-> {mend}"))));
     }
-    if survey.can_run {
-        let profiles: Vec<String> = survey.profiles.iter().map(ToString::to_string).collect();
-        out += &format!("\nProfiles that can run: {}", profiles.join(", "));
-    } else {
-        out += "\nNo profile can run";
-    }
-    let without: Vec<String> = survey.without.iter().map(ToString::to_string).collect();
-    out += &format!(
-        "; checks that need {} are skipped, since no GHES but our own has these\n",
-        without.join(", ")
-    );
+    let words = |all: &[String]| all.join(", ");
+    let texts = |all: &[Capability]| words(&all.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let profiles: Vec<String> = survey.profiles.iter().map(ToString::to_string).collect();
+    lines.push(String::new());
+    lines.push(format!(
+        "{}; checks that need {} are skipped, since no GHES but our own has these",
+        if survey.can_run {
+            format!("Profiles that can run: {}", words(&profiles))
+        } else {
+            "No profile can run".to_owned()
+        },
+        texts(&survey.without)
+    ));
     for created in &survey.would_create {
-        out += &format!(
-            "A run would create in {}: {}\n",
-            created.scope,
-            created.objects.join(", ")
-        );
+        let objects = words(&created.objects);
+        lines.push(format!("A run would create in {}: {objects}", created.scope));
     }
-    out + &format!("{} API requests, none of which writes\n", survey.api_calls)
+    lines.push(format!("{} API requests, none of which writes", survey.api_calls));
+    lines.join("\n") + "\n"
+}
+
+fn line(state: &str, width: usize, what: &str, text: &str) -> String {
+    format!("{state:>9}  {what:width$}  {text}")
 }
 
 /// What `sweep` did, thing by thing, then in numbers.
 pub(super) fn swept(swept: &Swept) -> String {
-    let mut out = format!(
-        "{}, runs that began {} ago or earlier\n",
+    let head = format!(
+        "{}, runs that began {} ago or earlier",
         swept.ghes, swept.older_than
     );
+    let mut lines = vec![head];
     for thing in &swept.things {
         let outcome = match thing.outcome {
             Outcome::Removed => "removed",
@@ -77,41 +89,38 @@ pub(super) fn swept(swept: &Swept) -> String {
             Outcome::Kept => "kept",
             Outcome::Younger => "younger",
         };
-        out += &format!("{outcome:>14}  {} {} of {}", thing.kind, thing.name, thing.scope);
-        if let Some(reason) = &thing.reason {
-            out += &format!(": {}", one_line(reason));
-        }
-        out.push('\n');
+        let reason = thing
+            .reason
+            .as_deref()
+            .map(|reason| format!(": {}", one_line(reason)));
+        lines.push(format!(
+            "{outcome:>14}  {} {} of {}{}",
+            thing.kind,
+            thing.name,
+            thing.scope,
+            reason.unwrap_or_default()
+        ));
     }
     for unseen in &swept.unseen {
-        out += &format!("{:>14}  {unseen}: the token may not list them\n", "not seen");
+        lines.push(format!(
+            "{:>14}  {unseen}: the token may not list them",
+            "not seen"
+        ));
     }
     let counts = &swept.counts;
     let removed = if swept.dry_run {
         format!("{} would be removed", counts.would_remove)
     } else {
-        format!(
-            "{} removed, {} gone already, {} kept",
-            counts.removed, counts.gone, counts.kept
-        )
+        let Counts {
+            removed, gone, kept, ..
+        } = counts;
+        format!("{removed} removed, {gone} gone already, {kept} kept")
     };
-    out + &format!(
-        "{removed}, {} younger; {} things without a run's prefix were left alone; {} API requests\n",
+    lines.push(format!(
+        "{removed}, {} younger; {} things without a run's prefix were left alone; {} API requests",
         counts.younger, counts.others, swept.api_calls
-    )
-}
-
-fn line(row: &Row, width: usize) -> String {
-    let state = match row.state {
-        State::Ok => "ok",
-        State::Note => "note",
-        State::Missing => "missing",
-    };
-    let mut line = format!("{state:>9}  {:width$}  {}\n", row.what, one_line(&row.found));
-    if let Some(mend) = &row.mend {
-        line += &format!("{:>9}  {:width$}  -> {}\n", "", "", one_line(mend));
-    }
-    line
+    ));
+    lines.join("\n") + "\n"
 }
 
 /// A server may say anything, and a terminal does what it is told.

@@ -26,12 +26,12 @@ const LOOKALIKES: [&str; 3] = [
 
 /// A server with things of old and new runs, and of others, of every kind and in every scope, also in one that nobody marked.
 async fn littered() -> Mock {
-    let mut repositories = String::new();
-    for owner in ["staging", "production"] {
-        for name in [&format!("{OLD}-hello"), &format!("{NEW}-hello"), LOOKALIKES[0]] {
-            repositories += &format!("\x20 - {{owner: {owner}, name: {name}}}\n");
-        }
-    }
+    let names = [&format!("{OLD}-hello"), &format!("{NEW}-hello"), LOOKALIKES[0]];
+    let repositories = ["staging", "production"].iter().flat_map(|owner| {
+        let line = |name: &str| format!("\x20 - {{owner: {owner}, name: {name}}}\n");
+        names.map(line)
+    });
+    let repositories: String = repositories.collect();
     let mock = Mock::start_with("3.9.0", &repositories).await;
     for scope in [
         "enterprises/acme",

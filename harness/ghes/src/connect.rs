@@ -168,7 +168,7 @@ impl Ghes {
     where
         Fut: Future<Output = octocrab::Result<T>>,
     {
-        retry::call(&self.pace, operation, repeat, attempt).await
+        Box::pin(retry::call(&self.pace, operation, repeat, attempt)).await
     }
 
     /// How many requests went out.

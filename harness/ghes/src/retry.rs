@@ -113,7 +113,8 @@ where
         .with_jitter();
     let mut attempt = attempt;
     let attempt = |number| {
-        let answer = attempt(number);
+        // On the heap: a request's future is large, and every layer above would carry it through its own stack frame.
+        let answer = Box::pin(attempt(number));
         async move { answer.await.map_err(Failure::from) }
     };
     call_with(pace, operation, repeat, pauses, TokioSleeper, attempt).await

@@ -1,6 +1,7 @@
 //! The `harness` program: verbs that need more than xtask may link. `cargo xtask VERB` builds it and becomes it.
 
 mod flags;
+mod real_ghes;
 mod reap_verb;
 mod shell;
 mod simulate;
@@ -65,6 +66,8 @@ enum Verb {
     Simulate(Box<simulate::Args>),
     /// The suite against ARCs that have one defect each. Exit 0: it noticed every named one and 95 % of the others.
     Mutants(harness_mutants::Args),
+    /// A real GHES: what a run would find and make there, and what was left.
+    Ghes(Box<real_ghes::Args>),
 }
 
 fn main() -> ExitCode {
@@ -115,6 +118,7 @@ fn carry_out(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Shell(args) => shell::enter(&repository(), &args),
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Mutants(args) => mutants(args),
+        Verb::Ghes(args) => real_ghes::run(&args),
     }
 }
 

@@ -66,6 +66,9 @@ enum Verb {
     /// The suite against ARCs that have one defect each: `mutants [--named] [--sample N --seed S] [--only ID] [--list]`
     #[command(disable_help_flag = true)]
     Mutants(program::Forwarded),
+    /// A real GHES: `ghes check` tells what a run would find and make there, `ghes sweep` removes what earlier ones left
+    #[command(disable_help_flag = true)]
+    Ghes(program::Forwarded),
     /// All tests, what CI runs: style, lints, rules, dependency policy, tests, a whole run, the suite's proof of itself
     Test,
     /// The repository's rules, as code
@@ -98,6 +101,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Shell(args) => program::harness("shell", args, &root, &foreground),
         Verb::Simulate(args) => program::harness("simulate", args, &root, &foreground),
         Verb::Mutants(args) => program::mutants(args, &root, &foreground),
+        Verb::Ghes(args) => program::harness("ghes", args, &root, &foreground),
         Verb::MockGhes(args) => program::mock_ghes(args, &root, &foreground),
         Verb::Config { verb } => config::run(verb, &root),
         Verb::Test => test::run(&root, &foreground),

@@ -93,7 +93,8 @@ pub(crate) fn build(
 /// A cargo command in the repository's root, by the cargo that runs us.
 pub(crate) fn cargo(root: &Utf8Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root);
+    // What cargo builds, build scripts and all, is no business of a GHES.
+    command.current_dir(root).env_remove("GHES_TOKEN");
     command
 }
 

@@ -1,10 +1,11 @@
 //! The connection: address, token, CA, and the two ways of reading (one object, all pages).
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use octocrab::{FromResponse, Octocrab, Page};
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,14 +13,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
-use crate::retry::{self, Repeat};
+use crate::retry::{self, Pace, Repeat};
 use crate::workflows::Lanes;
 use crate::{Failure, GhesError, Operation};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// For a whole exchange; a job's log can be long.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long the run of a dispatch may take to show.
 const RUN_DEADLINE: Duration = Duration::from_secs(30);
@@ -35,12 +33,15 @@ pub struct Target {
     pub ca_pem: Option<String>,
 }
 
-/// A connected GHES. Clones share the connection.
+/// A connected GHES of our own, which may be written to as one likes. Clones share the connection.
+///
+/// A server that is not ours is entered as a [`Guest`](crate::Guest), which only reads, and written to by a [`Permit`](crate::Permit).
 #[derive(Clone)]
 pub struct Ghes {
     pub(crate) crab: Octocrab,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) run_deadline: Duration,
+    pace: Pace,
     api: Url,
     version: String,
 }
@@ -60,16 +61,27 @@ struct Meta {
 }
 
 impl Ghes {
-    /// Connects, and reads the server's version from `/meta`.
+    /// Connects to a GHES of our own, and reads its version from `/meta`.
     ///
     /// # Errors
-    /// The CA or the token cannot be used, GHES is not there, or it is something else.
+    /// The host is neither the loopback nor a name kept for tests, the CA or the token cannot be used, GHES is not there, or it is something else.
     pub async fn connect(target: Target) -> Result<Ghes, GhesError> {
+        if target.url.host().is_some() && !is_of_this_machine(&target.url) {
+            let reason = "the host is not of this machine, so it may be somebody's: a server that is not ours is entered as a guest";
+            let operation = Operation::Connect(target.url.origin().ascii_serialization());
+            return Err(GhesError::new(operation, Failure::Target(reason.to_owned()), 0));
+        }
+        // Logs lie elsewhere.
+        Ghes::open(target, Pace::default(), Policy::limited(5)).await
+    }
+
+    /// The connection itself, wherever the server is.
+    pub(crate) async fn open(target: Target, pace: Pace, redirects: Policy) -> Result<Ghes, GhesError> {
         let operation = Operation::Connect(target.url.origin().ascii_serialization());
         let unusable = |reason| GhesError::new(operation.clone(), Failure::Target(reason), 0);
         let api = api(&target.url).map_err(unusable)?;
-        let crab = client(&api, &target).map_err(unusable)?;
-        let meta: Meta = retry::call(operation.clone(), Repeat::Harmless, |_| {
+        let crab = client(&api, &target, pace.timeout(), redirects).map_err(unusable)?;
+        let meta: Meta = retry::call(&pace, operation.clone(), Repeat::Harmless, |_| {
             crab.get("/meta", None::<&()>)
         })
         .await?;
@@ -82,6 +94,7 @@ impl Ghes {
             crab,
             lanes: Arc::default(),
             run_deadline: RUN_DEADLINE,
+            pace,
             api,
             version,
         })
@@ -111,7 +124,65 @@ impl Ghes {
         operation: Operation,
         route: &str,
     ) -> Result<T, GhesError> {
-        retry::call(operation, Repeat::Harmless, |_| self.crab.get(route, None::<&()>)).await
+        self.call(operation, Repeat::Harmless, |_| self.crab.get(route, None::<&()>))
+            .await
+    }
+
+    /// An object, with the headers of its answer.
+    pub(crate) async fn get_with_headers<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        route: &str,
+    ) -> Result<(HeaderMap, T), GhesError> {
+        let (headers, text) = self
+            .call(operation.clone(), Repeat::Harmless, |_| async {
+                let answer = octocrab::map_github_error(self.crab._get(route).await?).await?;
+                let headers = answer.headers().clone();
+                Ok((headers, self.crab.body_to_string(answer).await?))
+            })
+            .await?;
+        let object = serde_json::from_str(&text)
+            .map_err(|error| GhesError::new(operation, Failure::Answer(error.to_string()), 1))?;
+        Ok((headers, object))
+    }
+
+    /// Removes what the route names. That it is gone at a second try counts as removed.
+    pub(crate) async fn delete(&self, operation: Operation, route: &str) -> Result<(), GhesError> {
+        self.call(operation, Repeat::Harmless, |attempt| async move {
+            let answer = self.crab._delete(route, None::<&()>).await?;
+            if attempt > 1 && answer.status() == http::StatusCode::NOT_FOUND {
+                return Ok(());
+            }
+            octocrab::map_github_error(answer).await.map(drop)
+        })
+        .await
+    }
+
+    /// Tries until it works, at this connection's pace. The closure is given the number of the try, from 1.
+    pub(crate) async fn call<T, Fut>(
+        &self,
+        operation: Operation,
+        repeat: Repeat,
+        attempt: impl FnMut(u32) -> Fut,
+    ) -> Result<T, GhesError>
+    where
+        Fut: Future<Output = octocrab::Result<T>>,
+    {
+        Box::pin(retry::call(&self.pace, operation, repeat, attempt)).await
+    }
+
+    /// How many requests went out.
+    pub(crate) fn spent(&self) -> u32 {
+        self.pace.spent()
+    }
+
+    /// An object in JSON.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        route: &str,
+    ) -> Result<T, GhesError> {
+        Ok(self.get_with_headers(operation, route).await?.1)
     }
 
     /// Follows `rel="next"` of the Link header to the end.
@@ -156,7 +227,7 @@ fn api(url: &Url) -> Result<Url, String> {
     Ok(api)
 }
 
-fn client(api: &Url, target: &Target) -> Result<Octocrab, String> {
+fn client(api: &Url, target: &Target, timeout: Duration, redirects: Policy) -> Result<Octocrab, String> {
     let token = target.token.expose_secret().trim();
     if token.is_empty() {
         return Err("the token is empty: give a personal access token".to_owned());
@@ -166,13 +237,13 @@ fn client(api: &Url, target: &Target) -> Result<Octocrab, String> {
             "the token holds characters that no token has: give the personal access token alone".to_owned(),
         );
     }
-    // Of a redirect (logs lie elsewhere) reqwest follows the address, and leaves the token out when the host changes.
+    // When the host changes with a redirect, reqwest leaves the token out.
     let mut http = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT)
-        .redirect(Policy::limited(5))
+        .timeout(timeout)
+        .redirect(redirects)
         .https_only(api.scheme() == "https");
-    if never_behind_a_proxy(api) {
+    if is_of_this_machine(api) {
         http = http.no_proxy();
     }
     if let Some(pem) = &target.ca_pem {
@@ -193,8 +264,8 @@ fn client(api: &Url, target: &Target) -> Result<Octocrab, String> {
         .map_err(|error| format!("the GitHub client cannot be made: {error}"))
 }
 
-/// The loopback, and the names that RFC 6761 keeps for tests: a proxy could not reach them.
-fn never_behind_a_proxy(api: &Url) -> bool {
+/// The loopback, and the names that RFC 6761 keeps for tests: a proxy could not reach them, and nobody else's server has them.
+pub(crate) fn is_of_this_machine(api: &Url) -> bool {
     match api.host() {
         Some(Host::Domain(name)) => {
             name == "localhost" || name.ends_with(".localhost") || name.ends_with(".test")
@@ -241,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn test_names_never_go_through_a_proxy() {
+    fn test_names_are_of_this_machine() {
         let direct = [
             "https://ghes.test",
             "http://127.0.0.1:1",
@@ -249,7 +320,7 @@ mod tests {
             "http://localhost",
         ];
 
-        assert!(direct.iter().all(|address| never_behind_a_proxy(&url(address))));
-        assert!(!never_behind_a_proxy(&url("https://github.example.com")));
+        assert!(direct.iter().all(|address| is_of_this_machine(&url(address))));
+        assert!(!is_of_this_machine(&url("https://github.example.com")));
     }
 }

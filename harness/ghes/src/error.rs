@@ -6,6 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use octocrab::models::RunId;
 
 use crate::Operation;
@@ -41,6 +43,12 @@ pub enum Failure {
         /// Where and how it differs.
         String,
     ),
+    /// No more requests may go out.
+    #[error("the API budget of {budget} requests is spent")]
+    Spent {
+        /// How many there were.
+        budget: u32,
+    },
     /// The target itself cannot be used.
     #[error("{0}")]
     Target(
@@ -126,15 +134,25 @@ impl From<octocrab::Error> for Failure {
 
 fn refused(error: &octocrab::GitHubError) -> Failure {
     let header = |name: &str| error.headers.as_ref()?.get(name)?.to_str().ok();
-    let retry_after = header("retry-after")
-        .and_then(|seconds| seconds.parse().ok())
-        .map(Duration::from_secs);
+    let now = header("date")
+        .and_then(|date| rfc2822::parse(date).ok())
+        .map_or_else(Timestamp::now, |date| date.timestamp());
+    let retry_after = header("retry-after").and_then(|text| {
+        let seconds = text.parse().ok().map(Duration::from_secs);
+        seconds.or_else(|| Some(until(rfc2822::parse(text).ok()?.timestamp(), now)))
+    });
     let spent = header("x-ratelimit-remaining") == Some("0");
+    let reset = header("x-ratelimit-reset")
+        .and_then(|second| Timestamp::from_second(second.parse().ok()?).ok())
+        .filter(|_| spent)
+        .map(|reset| until(reset, now));
+    let secondary = error.message.contains("secondary rate limit");
     let rate_limited = match error.status_code {
         StatusCode::TOO_MANY_REQUESTS => true,
-        StatusCode::FORBIDDEN => retry_after.is_some() || spent,
+        StatusCode::FORBIDDEN => retry_after.is_some() || spent || secondary,
         _ => false,
     };
+    let retry_after = retry_after.or(reset);
     let mut message = first_line(&error.message);
     for detail in error.errors.iter().flatten() {
         message = format!("{message} {detail}");
@@ -145,6 +163,11 @@ fn refused(error: &octocrab::GitHubError) -> Failure {
         rate_limited,
         retry_after,
     }
+}
+
+/// By GHES's own clock, which is not this machine's.
+fn until(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(then.duration_since(now)).unwrap_or_default()
 }
 
 fn unreachable(error: reqwest::Error) -> Failure {
@@ -269,6 +292,10 @@ impl GhesError {
                 (StatusCode::UNPROCESSABLE_ENTITY, Operation::DeleteRunner { .. }) => {
                     "a runner can be deleted only when it has no job".to_owned()
                 }
+                (status, _) if status.is_redirection() => {
+                    "GHES points elsewhere, and nothing is sent where nobody allowed it: use the address and the names of today"
+                        .to_owned()
+                }
                 (status, _) if status.is_server_error() => {
                     "GHES is not well: look at its own logs".to_owned()
                 }
@@ -278,8 +305,12 @@ impl GhesError {
             Failure::Unreachable { reason, .. } if reason.contains("certificate") => {
                 "give the CA that signed GHES's certificate, and use the name that stands in it".to_owned()
             }
+            Failure::Unreachable { reason, .. } if reason.contains("tunnel") || reason.contains("proxy") => {
+                "the proxy of HTTPS_PROXY did not let it through: mend that variable, or name the host in NO_PROXY".to_owned()
+            }
             Failure::Unreachable { .. } => "check the address, the network and whether GHES is up".to_owned(),
             Failure::Answer(_) => "compare GHES's version with the REST documentation".to_owned(),
+            Failure::Spent { .. } => "give a larger one, or name less".to_owned(),
             Failure::Target(_) => String::new(),
             Failure::NoRun { .. } => {
                 "check that Actions is enabled and that GHES's job queue moves".to_owned()

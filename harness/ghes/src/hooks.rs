@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::retry::{self, Repeat};
+use crate::retry::Repeat;
 use crate::{Ghes, GhesError, Operation};
 
 /// A webhook to be made. It is told in JSON.
@@ -43,12 +43,13 @@ impl Ghes {
             },
         });
         let (route, body) = (route.as_str(), &body);
-        let made: Made = retry::call(
-            Operation::CreateHook(scope.clone()),
-            Repeat::Harmful,
-            |_| async move { self.crab.post(route, Some(body)).await },
-        )
-        .await?;
+        let made: Made = self
+            .call(
+                Operation::CreateHook(scope.clone()),
+                Repeat::Harmful,
+                |_| async move { self.crab.post(route, Some(body)).await },
+            )
+            .await?;
         Ok(made.id)
     }
 }

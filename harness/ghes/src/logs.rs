@@ -2,7 +2,7 @@
 
 use octocrab::models::JobId;
 
-use crate::retry::{self, Repeat};
+use crate::retry::Repeat;
 use crate::{Ghes, GhesError, Operation, Repo};
 
 impl Ghes {
@@ -17,19 +17,20 @@ impl Ghes {
             job,
         };
         let route = format!("/repos/{repo}/actions/jobs/{job}/logs");
-        let text = retry::call(operation, Repeat::Harmless, |_| {
-            let route = route.as_str();
-            async move {
-                let answer = octocrab::map_github_error(self.crab._get(route).await?).await?;
-                match self.crab.body_to_string(answer).await {
-                    Err(octocrab::Error::InvalidUtf8 { source, .. }) => {
-                        Ok(String::from_utf8_lossy(source.as_bytes()).into_owned())
+        let text = self
+            .call(operation, Repeat::Harmless, |_| {
+                let route = route.as_str();
+                async move {
+                    let answer = octocrab::map_github_error(self.crab._get(route).await?).await?;
+                    match self.crab.body_to_string(answer).await {
+                        Err(octocrab::Error::InvalidUtf8 { source, .. }) => {
+                            Ok(String::from_utf8_lossy(source.as_bytes()).into_owned())
+                        }
+                        text => text,
                     }
-                    text => text,
                 }
-            }
-        })
-        .await?;
+            })
+            .await?;
         Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
     }
 }

@@ -4,6 +4,8 @@ use harness_model::Scope;
 use octocrab::models::{JobId, RunId, RunnerId};
 
 use crate::Repo;
+use crate::mark::MARK;
+use crate::permit::Kind;
 
 /// What was being done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +16,36 @@ pub enum Operation {
         /// Its address.
         String,
     ),
+    /// Reading whose token it is.
+    #[error("read the token's user")]
+    ReadUser,
+    /// Reading the rate limit.
+    #[error("read the rate limit")]
+    ReadRateLimit,
+    /// Reading the mark of a target.
+    #[error("read the Actions variable {MARK} of {0}")]
+    ReadMark(
+        /// Where it stands.
+        Scope,
+    ),
+    /// Listing what else a scope has.
+    #[error("list every {kind} of {scope}")]
+    ListObjects {
+        /// Of which kind.
+        kind: Kind,
+        /// Whose.
+        scope: Scope,
+    },
+    /// Removing what a run made.
+    #[error("remove the {kind} {name} of {scope}")]
+    RemoveObject {
+        /// Of which kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// Whose.
+        scope: Scope,
+    },
     /// Listing runners.
     #[error("list the runners of {0}")]
     ListRunners(
@@ -112,8 +144,29 @@ impl Operation {
     /// The rights that the documentation asks of a classic personal access token for this.
     pub(crate) fn rights(&self) -> &'static str {
         match self {
-            Operation::Connect(_) => "no scope",
-            Operation::ListRunners(scope) | Operation::DeleteRunner { scope, .. } => match scope {
+            Operation::Connect(_) | Operation::ReadUser | Operation::ReadRateLimit => "no scope",
+            Operation::ReadMark(Scope::Organization(_)) => "the scope admin:org, of an organization owner",
+            Operation::ListObjects {
+                kind: Kind::Repository,
+                ..
+            } => "the scope repo",
+            Operation::RemoveObject {
+                kind: Kind::Repository,
+                ..
+            } => "the scope delete_repo, of an administrator of the repository",
+            Operation::ListObjects {
+                kind: Kind::Webhook,
+                scope: Scope::Organization(_),
+            }
+            | Operation::RemoveObject {
+                kind: Kind::Webhook,
+                scope: Scope::Organization(_),
+                ..
+            } => "the scope admin:org_hook, of an organization owner",
+            Operation::ListObjects { scope, .. }
+            | Operation::RemoveObject { scope, .. }
+            | Operation::ListRunners(scope)
+            | Operation::DeleteRunner { scope, .. } => match scope {
                 Scope::Enterprise(_) => "the scope manage_runners:enterprise, of an enterprise owner",
                 Scope::Organization(_) => "the scope admin:org, of an organization owner",
                 Scope::Repository { .. } => "the scope repo, of an administrator of the repository",

@@ -5,7 +5,7 @@ use octocrab::models::RunnerId;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::retry::{self, Repeat};
+use crate::retry::Repeat;
 use crate::{Ghes, GhesError, Operation, Repo, Runner};
 
 /// Anything with a number.
@@ -48,10 +48,11 @@ impl Ghes {
         let route = format!("/{scope}/actions/runner-groups");
         let body = json!({ "name": name, "visibility": "selected", "selected_repository_ids": ids });
         let (route, body) = (route.as_str(), &body);
-        let made: Numbered = retry::call(operation, Repeat::Harmful, |_| async move {
-            self.crab.post(route, Some(body)).await
-        })
-        .await?;
+        let made: Numbered = self
+            .call(operation, Repeat::Harmful, |_| async move {
+                self.crab.post(route, Some(body)).await
+            })
+            .await?;
         Ok(made.id)
     }
 
@@ -65,16 +66,6 @@ impl Ghes {
             runner,
         };
         let route = format!("/{scope}/actions/runners/{runner}");
-        retry::call(operation, Repeat::Harmless, |attempt| {
-            let route = route.as_str();
-            async move {
-                let answer = self.crab._delete(route, None::<&()>).await?;
-                if attempt > 1 && answer.status() == http::StatusCode::NOT_FOUND {
-                    return Ok(());
-                }
-                octocrab::map_github_error(answer).await.map(drop)
-            }
-        })
-        .await
+        self.delete(operation, &route).await
     }
 }

@@ -3,7 +3,7 @@
 use octocrab::models::RunId;
 use octocrab::models::repos::Branch;
 
-use crate::retry::{self, Repeat};
+use crate::retry::Repeat;
 use crate::{Ghes, GhesError, Job, Operation, Repo, Run};
 
 impl Ghes {
@@ -45,7 +45,7 @@ impl Ghes {
             repo: repo.clone(),
             run,
         };
-        retry::call(operation, Repeat::Harmful, |_| async {
+        self.call(operation, Repeat::Harmful, |_| async {
             self.crab
                 .actions()
                 .cancel_workflow_run(&repo.owner, &repo.name, run)
@@ -64,7 +64,7 @@ impl Ghes {
             run,
         };
         let route = format!("/repos/{repo}/actions/runs/{run}/rerun");
-        retry::call(operation, Repeat::Harmful, |_| {
+        self.call(operation, Repeat::Harmful, |_| {
             let route = route.as_str();
             async move {
                 let answer = self.crab._post(route, None::<&()>).await?;

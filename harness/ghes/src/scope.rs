@@ -32,20 +32,21 @@ impl FromStr for Repo {
     type Err = InvalidRepo;
 
     fn from_str(text: &str) -> Result<Repo, InvalidRepo> {
-        let valid = |part: &str| {
-            !part.is_empty()
-                && part
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-        };
         match text.split_once('/') {
-            Some((owner, name)) if valid(owner) && valid(name) => Ok(Repo {
+            Some((owner, name)) if is_name(owner) && is_name(name) => Ok(Repo {
                 owner: owner.to_owned(),
                 name: name.to_owned(),
             }),
             _ => Err(InvalidRepo(text.to_owned())),
         }
     }
+}
+
+/// Whether this may be the name of an enterprise, an organization or a repository: nothing that means something in a path.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !text.is_empty() && text.chars().all(plain) && text.chars().any(|c| c != '.')
 }
 
 impl From<&Repo> for Scope {
@@ -72,7 +73,15 @@ mod tests {
 
     #[test]
     fn anything_but_owner_and_name_is_refused() {
-        for text in ["dogecompany", "/quickstart", "dogecompany/", "a/b/c", "a/b?c"] {
+        for text in [
+            "dogecompany",
+            "/quickstart",
+            "dogecompany/",
+            "a/b/c",
+            "a/b?c",
+            "a/..",
+            "./b",
+        ] {
             let error = Repo::from_str(text).expect_err("this names no repository");
 
             assert_eq!(error, InvalidRepo(text.to_owned()));

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::retry::{self, Repeat};
+use crate::retry::Repeat;
 use crate::{Failure, Ghes, GhesError, Operation, Repo};
 
 const POLL: Duration = Duration::from_millis(250);
@@ -110,7 +110,7 @@ impl Ghes {
             .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
             .collect();
         let Repo { owner, name } = dispatch.repo;
-        retry::call(dispatch.operation.clone(), Repeat::Harmful, |_| async {
+        self.call(dispatch.operation.clone(), Repeat::Harmful, |_| async {
             let actions = self.crab.actions();
             let request = actions.create_workflow_dispatch(owner, name, dispatch.workflow, git_ref);
             let request = if inputs.is_empty() {
@@ -126,15 +126,16 @@ impl Ghes {
     /// The newest hundred runs that `workflow_dispatch` started of this workflow on this branch.
     async fn dispatched(&self, dispatch: &Dispatch<'_>) -> Result<Vec<RunId>, GhesError> {
         let Repo { owner, name } = dispatch.repo;
-        let page = retry::call(dispatch.operation.clone(), Repeat::Harmless, |_| async {
-            let workflows = self.crab.workflows(owner, name);
-            let runs = workflows
-                .list_runs(dispatch.workflow)
-                .event("workflow_dispatch")
-                .branch(dispatch.branch);
-            runs.per_page(100).send().await
-        })
-        .await?;
+        let page = self
+            .call(dispatch.operation.clone(), Repeat::Harmless, |_| async {
+                let workflows = self.crab.workflows(owner, name);
+                let runs = workflows
+                    .list_runs(dispatch.workflow)
+                    .event("workflow_dispatch")
+                    .branch(dispatch.branch);
+                runs.per_page(100).send().await
+            })
+            .await?;
         Ok(page.items.into_iter().map(|run| run.id).collect())
     }
 

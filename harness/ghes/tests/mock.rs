@@ -9,7 +9,7 @@ use url::Url;
 
 async fn start() -> (Server, Hand, String) {
     let identity =
-        TlsIdentity::for_local_server(IpAddr::V4(Ipv4Addr::LOCALHOST)).expect("the names are valid");
+        TlsIdentity::for_local_server(IpAddr::V4(Ipv4Addr::LOCALHOST), &[]).expect("the names are valid");
     let ca = identity.ca_pem.clone();
     let (server, hand) = MockGhes::builder()
         .tls(Some(identity))

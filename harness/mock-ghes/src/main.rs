@@ -24,6 +24,9 @@ struct Arguments {
     /// Serve HTTPS with a certificate made at start, for localhost, ghes.test and the address.
     #[arg(long)]
     tls: bool,
+    /// Another name for the certificate, besides localhost, ghes.test and the address; may be repeated.
+    #[arg(long = "name", value_name = "HOST", requires = "tls")]
+    names: Vec<String>,
     /// What exists on the server (YAML); without it: enterprise and organization dogecompany with the quickstart.
     #[arg(long, value_name = "FILE")]
     world: Option<Utf8PathBuf>,
@@ -62,7 +65,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .as_deref()
         .map_or_else(|| Ok(World::default()), World::load)?;
     let tls = if arguments.tls {
-        Some(TlsIdentity::for_local_server(arguments.listen.ip())?)
+        Some(TlsIdentity::for_local_server(
+            arguments.listen.ip(),
+            &arguments.names,
+        )?)
     } else {
         None
     };

@@ -84,11 +84,11 @@ impl TlsIdentity {
         })
     }
 
-    /// Makes an identity for what a server at this address is called on its own machine.
+    /// Makes an identity for what a server at this address is called on its own machine, and for these other names.
     ///
     /// # Errors
     /// As [`TlsIdentity::generate`].
-    pub fn for_local_server(address: IpAddr) -> Result<TlsIdentity, TlsError> {
+    pub fn for_local_server(address: IpAddr, others: &[String]) -> Result<TlsIdentity, TlsError> {
         let mut names = vec![
             "localhost".to_owned(),
             "ghes.test".to_owned(),
@@ -98,6 +98,7 @@ impl TlsIdentity {
         if !names.contains(&address) {
             names.push(address);
         }
+        names.extend_from_slice(others);
         TlsIdentity::generate(&names)
     }
 
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn a_generated_identity_can_be_served() {
         let identity =
-            TlsIdentity::for_local_server(IpAddr::from([10, 0, 0, 1])).expect("the names are DNS names");
+            TlsIdentity::for_local_server(IpAddr::from([10, 0, 0, 1]), &[]).expect("the names are DNS names");
 
         identity.server_config().expect("certificate and key go together");
         assert!(identity.ca_pem.starts_with("-----BEGIN CERTIFICATE-----"));

@@ -57,6 +57,9 @@ pub struct Organization {
     /// The enterprise it belongs to.
     #[serde(default)]
     pub enterprise: Option<String>,
+    /// Its Actions variables. Names are in capitals, as GitHub keeps them.
+    #[serde(default)]
+    pub variables: IndexMap<String, String>,
 }
 
 /// A user.
@@ -125,6 +128,9 @@ pub struct RepositorySpec {
     /// Path → text. Files that begin with `#!` are executable.
     #[serde(default)]
     pub files: IndexMap<String, String>,
+    /// Its Actions variables, as an organization's.
+    #[serde(default)]
+    pub variables: IndexMap<String, String>,
 }
 
 impl RepositorySpec {
@@ -405,6 +411,7 @@ impl Default for World {
             organizations: vec![Organization {
                 login: "dogecompany".into(),
                 enterprise: Some("dogecompany".into()),
+                variables: IndexMap::new(),
             }],
             users: vec![User {
                 login: "octocat".into(),
@@ -424,6 +431,7 @@ impl Default for World {
                     .map(|(path, text)| (path.to_owned(), text.to_owned()))
                     .into_iter()
                     .collect(),
+                variables: IndexMap::new(),
             }],
         }
     }

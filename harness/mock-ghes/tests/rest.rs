@@ -3,6 +3,7 @@
 mod support;
 
 use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use support::{ENTERPRISE, Registration, Runner, json_of, start, start_with, world};
 
@@ -490,4 +491,93 @@ async fn https_is_served_with_the_given_identity() {
         .shutdown()
         .await
         .expect("nothing broke while the server ran");
+}
+
+#[tokio::test]
+async fn variables_are_told_to_whom_they_are_for() {
+    let ghes = start_with(world(
+        "organizations: [{login: o, variables: {region: seoul}}, {login: p}]\n\
+         repositories: [{owner: o, name: r, variables: {TIER: staging}}]\n",
+    ))
+    .await;
+    let weak = ghes
+        .hand
+        .issue_token("u", &["read:org"])
+        .await
+        .expect("the server runs");
+    let weak = weak.expect("there is such a user");
+
+    let of_organization = ghes.get("orgs/o/actions/variables/REGION").await;
+    let of_repository = ghes.get("repos/o/r/actions/variables").await;
+    let absent = ghes.rest(Method::GET, "orgs/p/actions/variables/REGION").await;
+    let refused = async |path: &str| {
+        let request = ghes.request(Method::GET, path).bearer_auth(weak.expose_secret());
+        request.send().await.expect("the server answers").status()
+    };
+
+    assert_eq!(
+        (
+            &of_organization["name"],
+            &of_organization["value"],
+            &of_organization["visibility"]
+        ),
+        (&json!("REGION"), &json!("seoul"), &json!("private"))
+    );
+    assert_eq!(of_repository["variables"][0]["value"], "staging");
+    assert_eq!(absent.status(), StatusCode::NOT_FOUND);
+    assert_eq!(
+        refused("/api/v3/orgs/o/actions/variables/REGION").await,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        refused("/api/v3/repos/o/r/actions/variables/TIER").await,
+        StatusCode::NOT_FOUND
+    );
+    ghes.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_repository_is_removed_by_who_may_and_is_then_nowhere() {
+    let ghes = start().await;
+    let path = "repos/dogecompany/quickstart";
+    let owner = ghes
+        .hand
+        .issue_token("octocat", &["delete_repo"])
+        .await
+        .expect("the server runs");
+    let owner = owner.expect("there is such a user");
+    let by_owner = async || {
+        let request = ghes.request(Method::DELETE, &format!("/api/v3/{path}"));
+        let answer = request.bearer_auth(owner.expose_secret()).send().await;
+        answer.expect("the server answers").status()
+    };
+
+    let before = ghes.get("orgs/dogecompany/repos").await;
+    let without_right = ghes.rest(Method::DELETE, path).await.status();
+    let removed = by_owner().await;
+    let again = by_owner().await;
+    let after = ghes.get("orgs/dogecompany/repos").await;
+
+    assert_eq!(before[0]["name"], "quickstart");
+    assert_eq!(
+        (without_right, removed, again),
+        (
+            StatusCode::FORBIDDEN,
+            StatusCode::NO_CONTENT,
+            StatusCode::NOT_FOUND
+        )
+    );
+    assert_eq!(after, json!([]));
+    for gone in [
+        path,
+        &format!("{path}/actions/runners"),
+        &format!("{path}/branches"),
+    ] {
+        assert_eq!(
+            ghes.rest(Method::GET, gone).await.status(),
+            StatusCode::NOT_FOUND,
+            "{gone}"
+        );
+    }
+    ghes.shutdown().await;
 }

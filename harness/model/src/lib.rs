@@ -1,4 +1,4 @@
-//! The vocabulary of a run: events, verdicts, checks, capabilities, parts, exit codes, redaction.
+//! The vocabulary of a run: events, verdicts, checks, capabilities, parts, exit codes, redaction, the names and the allow-list that keep it to what is its own.
 //!
 //! Pure: no file, no network, no clock. Everything here is data that the run writes and the reports read.
 //! What it is not: nothing here knows Kubernetes or GitHub.
@@ -11,8 +11,10 @@ mod event;
 mod exit;
 mod expectation;
 mod gate;
+mod hosts;
 pub mod journal;
 mod lifeline;
+mod own_name;
 mod pain;
 mod part;
 mod plan;
@@ -29,7 +31,9 @@ pub use event::{Event, FORMAT, Failure, Line, Measurement, SkipReason};
 pub use exit::Exit;
 pub use expectation::{EXPECTATIONS_FILE, Expectation, expectations};
 pub use gate::{Gate, GateFile, allows};
+pub use hosts::{HOSTS_VARIABLE, Hosts, InvalidHost};
 pub use lifeline::INTERRUPT;
+pub use own_name::{Foreign, OwnName, RunPrefix};
 pub use pain::{PAINS, Pain};
 pub use part::{Origin, Part};
 pub use plan::{

@@ -133,6 +133,7 @@ pub(crate) fn world(checks: &[String]) -> World {
         world.organizations.push(Organization {
             login: tenant.login(),
             enterprise: enterprise.clone(),
+            variables: IndexMap::new(),
         });
         if check == "auth::app" {
             world.apps.push(GitHubApp {
@@ -155,10 +156,12 @@ pub(crate) fn world(checks: &[String]) -> World {
             world.organizations.push(Organization {
                 login: tenant.sister(),
                 enterprise,
+                variables: IndexMap::new(),
             });
             world.organizations.push(Organization {
                 login: tenant.outsider(),
                 enterprise: None,
+                variables: IndexMap::new(),
             });
             repositories.extend([
                 tenant.second_repository(),
@@ -187,5 +190,6 @@ fn specification(repository: Repo) -> RepositorySpec {
             (WORKFLOW.to_owned(), fixtures::quickstart().to_owned()),
             (DESK_WORKFLOW.to_owned(), fixtures::desk().to_owned()),
         ]),
+        variables: IndexMap::new(),
     }
 }

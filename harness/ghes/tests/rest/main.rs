@@ -1,6 +1,7 @@
 //! The client against a scripted HTTP server: retries, refusals, paging, logs, dispatches.
 
 mod dispatch;
+mod guest;
 mod reading;
 mod refusals;
 mod retries;

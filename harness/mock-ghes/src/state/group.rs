@@ -66,6 +66,17 @@ impl Message for AddGroup {
     }
 }
 
+/// Removes a group.
+pub(crate) struct RemoveGroup(pub(crate) u64);
+
+impl Message for RemoveGroup {
+    type Reply = ();
+
+    fn apply(self, state: &mut State) {
+        state.groups.retain(|group| group.id != self.0);
+    }
+}
+
 /// The groups of a scope besides `Default`, oldest first.
 pub(crate) struct GroupsOf(pub(crate) Scope);
 

@@ -143,6 +143,11 @@ impl Hooks {
         std::mem::take(&mut self.outbox)
     }
 
+    /// Takes the webhooks of a scope away.
+    pub(super) fn remove_of(&mut self, scope: &Scope) {
+        self.hooks.retain(|hook| hook.scope != *scope);
+    }
+
     /// Writes a delivery down. It is held, or goes to the outbox.
     fn deliver(
         &mut self,

@@ -10,6 +10,7 @@ mod job;
 mod query;
 mod queue;
 mod rate;
+mod repository;
 mod run;
 mod runner;
 mod session;
@@ -18,7 +19,7 @@ mod tests;
 mod timeline;
 mod token;
 
-pub(crate) use group::{AddGroup, DEFAULT_GROUP_ID, Group, GroupsOf, Visibility};
+pub(crate) use group::{AddGroup, DEFAULT_GROUP_ID, Group, GroupsOf, RemoveGroup, Visibility};
 pub use hook::Signature;
 pub(crate) use hook::{
     AddHook, Delivered, Deliveries, HoldDeliveries, Hook, HookEvent, HookSettings, HooksOf, PingHook, Post,
@@ -28,6 +29,7 @@ pub(crate) use job::{CompleteJob, JobRequest, Renew, Renewal};
 pub(crate) use query::{JobLog, Jobs, Runners, Runs};
 pub(crate) use queue::DEFAULT_GROUP;
 pub(crate) use rate::{Charge, LimitRate, Quota, QuotaOf};
+pub(crate) use repository::{RemoveRepository, RemovedRepositories};
 pub(crate) use run::{CancelReply, CancelRun, DeleteRun, Rerun, StartRun};
 pub(crate) use runner::{
     AddLostRunners, AddRunner, AddRunnerReply, ClientKey, Registration, RemoveReply, RemoveRunner,
@@ -53,7 +55,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::wire::TokenSecret;
-use crate::{Clock, Defect, World};
+use crate::{Clock, Defect, RepositoryName, World};
 
 /// How often the state looks at its clocks.
 const TICK: Duration = Duration::from_secs(1);
@@ -129,6 +131,7 @@ pub(crate) struct State {
     jobs: BTreeMap<u64, job::Job>,
     hooks: hook::Hooks,
     groups: Vec<Group>,
+    removed: BTreeSet<RepositoryName>,
     defects: BTreeSet<Defect>,
     labels: IndexMap<String, u64>,
     ids: Ids,
@@ -169,6 +172,7 @@ impl State {
             jobs: BTreeMap::new(),
             hooks: hook::Hooks::default(),
             groups: Vec::new(),
+            removed: BTreeSet::new(),
             defects: BTreeSet::new(),
             labels: IndexMap::new(),
             ids: Ids::default(),

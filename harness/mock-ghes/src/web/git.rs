@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use super::App;
 use crate::git::{GitRequest, serve};
-use crate::state::Identity;
+use crate::state::{Identity, RemovedRepositories};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -41,6 +41,10 @@ async fn handle(
     let (owner, repo) = (param("owner"), param("repo"));
     let repo = repo.strip_suffix(".git").unwrap_or(repo);
     let spec = app.world.repository(owner, repo);
+    let spec = match app.state.ask(RemovedRepositories).await {
+        Ok(removed) => spec.filter(|spec| !removed.contains(&spec.full_name())),
+        Err(stopped) => return (StatusCode::SERVICE_UNAVAILABLE, stopped.to_string()).into_response(),
+    };
     let access = match (spec, identity) {
         (_, Identity::Unknown) | (None, Identity::Anonymous) => Access::Challenge,
         (None, _) => Access::None,

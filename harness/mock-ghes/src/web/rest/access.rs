@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use indexmap::IndexMap;
 
 use super::ApiError;
-use crate::state::Identity;
+use crate::state::{Identity, RemovedRepositories};
 use crate::web::App;
 use crate::{RepositoryName, RepositorySpec, Scope};
 
@@ -17,6 +17,12 @@ pub(super) struct RunnerAdmin(pub(super) Scope);
 
 /// A repository or an organization whose webhooks the caller may manage.
 pub(super) struct HookAdmin(pub(super) Scope);
+
+/// An organization or a repository whose Actions variables the caller may read.
+pub(super) struct VariableReader(pub(super) Scope);
+
+/// A repository that the caller may remove.
+pub(super) struct DeleteRepository(pub(super) Repository);
 
 /// A repository that the caller may read.
 pub(super) struct ReadRepository(pub(super) Repository);
@@ -60,9 +66,10 @@ fn identity(parts: &Parts) -> Identity {
     parts.extensions.get().cloned().unwrap_or(Identity::Anonymous)
 }
 
-fn find_repository(app: &App, params: &Params) -> Option<Repository> {
+async fn find_repository(app: &App, params: &Params) -> Option<Repository> {
     let spec = app.world.repository(params.get("owner")?, params.get("repo")?)?;
-    Some(Repository::of(app, spec))
+    let removed = app.state.ask(RemovedRepositories).await.ok()?;
+    (!removed.contains(&spec.full_name())).then(|| Repository::of(app, spec))
 }
 
 /// The scopes of the user's token, where nobody but a user may act.
@@ -98,7 +105,7 @@ impl InstalledApp {
     }
 
     /// The scope, if it lies in the App's account and the App has this permission there. No App has rights in an enterprise.
-    fn runner_admin(&self, params: &Params, app: &App) -> Result<RunnerAdmin, ApiError> {
+    async fn runner_admin(&self, params: &Params, app: &App) -> Result<RunnerAdmin, ApiError> {
         let denied = || ApiError::forbidden("Resource not accessible by integration");
         let is_own = |login: &str| self.account.eq_ignore_ascii_case(login);
         let may = |permission: &str| match self.permissions.get(permission).map(String::as_str) {
@@ -117,6 +124,7 @@ impl InstalledApp {
             return Ok(RunnerAdmin(Scope::Organization(organization.login.clone())));
         }
         let repository = find_repository(app, params)
+            .await
             .filter(|repository| is_own(&repository.name.owner))
             .ok_or_else(ApiError::not_found)?;
         if may("administration") {
@@ -133,7 +141,7 @@ impl FromRequestParts<App> for RunnerAdmin {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let params = params(parts, app).await?;
         if let Some(installed) = InstalledApp::of(parts) {
-            return installed.runner_admin(&params, app);
+            return installed.runner_admin(&params, app).await;
         }
         let scopes = scopes_of_user(parts)?;
         let has = |any: &[&str]| scopes.iter().any(|scope| any.contains(&scope.as_str()));
@@ -154,7 +162,9 @@ impl FromRequestParts<App> for RunnerAdmin {
             }
             return Ok(RunnerAdmin(Scope::Organization(organization.login.clone())));
         }
-        let repository = find_repository(app, &params).ok_or_else(ApiError::not_found)?;
+        let repository = find_repository(app, &params)
+            .await
+            .ok_or_else(ApiError::not_found)?;
         match (has(&["repo"]), repository.public) {
             (true, _) => Ok(RunnerAdmin(Scope::Repository(repository.name))),
             (false, true) => {
@@ -182,11 +192,40 @@ impl FromRequestParts<App> for HookAdmin {
                 Err(ApiError::not_found().accepting("admin:org_hook"))
             };
         }
-        let repository = find_repository(app, &params).ok_or_else(ApiError::not_found)?;
+        let repository = find_repository(app, &params)
+            .await
+            .ok_or_else(ApiError::not_found)?;
         if has(&["repo", "admin:repo_hook"]) {
             Ok(HookAdmin(Scope::Repository(repository.name)))
         } else {
             Err(ApiError::not_found().accepting("admin:repo_hook, repo"))
+        }
+    }
+}
+
+impl FromRequestParts<App> for VariableReader {
+    type Rejection = ApiError;
+
+    /// An organization's need `admin:org`, a repository's `repo`.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let params = params(parts, app).await?;
+        let scopes = scopes_of_user(parts)?;
+        let has = |wanted: &str| scopes.iter().any(|scope| scope == wanted);
+        if let Some(login) = params.get("org") {
+            let organization = app.world.organization(login).ok_or_else(ApiError::not_found)?;
+            return if has("admin:org") {
+                Ok(VariableReader(Scope::Organization(organization.login.clone())))
+            } else {
+                Err(ApiError::forbidden("Must have admin rights to Organization.").accepting("admin:org"))
+            };
+        }
+        let repository = find_repository(app, &params)
+            .await
+            .ok_or_else(ApiError::not_found)?;
+        if has("repo") {
+            Ok(VariableReader(Scope::Repository(repository.name)))
+        } else {
+            Err(ApiError::not_found().accepting("repo"))
         }
     }
 }
@@ -196,7 +235,9 @@ impl FromRequestParts<App> for ReadRepository {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let params = params(parts, app).await?;
-        let repository = find_repository(app, &params).ok_or_else(ApiError::not_found)?;
+        let repository = find_repository(app, &params)
+            .await
+            .ok_or_else(ApiError::not_found)?;
         match identity(parts) {
             _ if repository.public => Ok(ReadRepository(repository)),
             Identity::User { scopes, .. } if scopes.iter().any(|scope| scope == "repo") => {
@@ -217,12 +258,32 @@ impl FromRequestParts<App> for ReadRepository {
     }
 }
 
+impl FromRequestParts<App> for DeleteRepository {
+    type Rejection = ApiError;
+
+    /// `repo` does not do: removing has a scope of its own.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let params = params(parts, app).await?;
+        let scopes = scopes_of_user(parts)?;
+        let repository = find_repository(app, &params)
+            .await
+            .ok_or_else(ApiError::not_found)?;
+        if scopes.iter().any(|scope| scope == "delete_repo") {
+            Ok(DeleteRepository(repository))
+        } else {
+            Err(ApiError::forbidden("Must have admin rights to Repository.").accepting("delete_repo"))
+        }
+    }
+}
+
 impl FromRequestParts<App> for WriteRepository {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let params = params(parts, app).await?;
-        let repository = find_repository(app, &params).ok_or_else(ApiError::not_found)?;
+        let repository = find_repository(app, &params)
+            .await
+            .ok_or_else(ApiError::not_found)?;
         match identity(parts) {
             Identity::Anonymous => Err(ApiError::requires_authentication()),
             Identity::User { login, scopes } if scopes.iter().any(|scope| scope == "repo") => {

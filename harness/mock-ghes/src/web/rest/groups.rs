@@ -1,6 +1,6 @@
 //! Runner groups of enterprises and organizations: the group `Default`, which nobody can remove, and those that an organization makes.
 //!
-//! Source: GitHub's REST documentation on self-hosted runner groups. Not covered: changing or removing a group, runners in a group other than
+//! Source: GitHub's REST documentation on self-hosted runner groups. Not covered: changing a group, runners in a group other than
 //! `Default`, an enterprise's own groups, and which of them an organization inherits.
 
 use axum::body::Bytes;
@@ -17,7 +17,8 @@ use super::access::RunnerAdmin;
 use super::paging::Paging;
 use super::{ApiError, Reply, render};
 use crate::state::{
-    AddGroup, DEFAULT_GROUP, DEFAULT_GROUP_ID, Defects, Group, GroupsOf, RunnersOfScope, Visibility,
+    AddGroup, DEFAULT_GROUP, DEFAULT_GROUP_ID, Defects, Group, GroupsOf, RemoveGroup, RunnersOfScope,
+    Visibility,
 };
 use crate::web::{App, BaseUrl};
 use crate::{Defect, RepositorySpec, Scope};
@@ -29,7 +30,7 @@ pub(super) fn router() -> Router<App> {
             let groups = format!("{scope}/actions/runner-groups");
             router
                 .route(&groups, get(list).post(create))
-                .route(&format!("{groups}/{{group_id}}"), get(one))
+                .route(&format!("{groups}/{{group_id}}"), get(one).delete(remove))
                 .route(&format!("{groups}/{{group_id}}/runners"), get(runners))
         })
 }
@@ -141,6 +142,23 @@ async fn one(
     let found = groups.iter().find(|group| Some(group.id) == wanted);
     let found = found.ok_or_else(ApiError::not_found)?;
     Ok(Json(shown(&base, found)).into_response())
+}
+
+/// Nobody can remove the group `Default`.
+async fn remove(
+    State(app): State<App>,
+    RunnerAdmin(scope): RunnerAdmin,
+    Path(params): Path<IndexMap<String, String>>,
+) -> Reply {
+    let wanted = number(&params);
+    if wanted == Some(DEFAULT_GROUP_ID) {
+        return Err(ApiError::unprocessable("Cannot delete the default runner group"));
+    }
+    let groups = app.state.ask(GroupsOf(scope)).await?;
+    let found = groups.iter().find(|group| Some(group.id) == wanted);
+    let found = found.ok_or_else(ApiError::not_found)?;
+    app.state.ask(RemoveGroup(found.id)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Every runner is in the group `Default`.

@@ -14,6 +14,7 @@ mod repositories;
 mod runners;
 mod runs;
 mod server;
+mod variables;
 mod workflows;
 
 use std::sync::atomic::Ordering;
@@ -49,6 +50,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .merge(workflows::router())
         .merge(runs::router())
         .merge(jobs::router())
+        .merge(variables::router())
         .layer(axum::middleware::from_fn_with_state(app.clone(), conventions))
 }
 

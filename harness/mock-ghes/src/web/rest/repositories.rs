@@ -1,4 +1,7 @@
-//! Repositories: their description, branches, refs, commits, files, archives.
+//! Repositories: their description, branches, refs, commits, files, archives; those of an organization, and the end of one.
+//!
+//! Source: GitHub's REST documentation on repositories, <https://docs.github.com/enterprise-server@3.9/rest/repos/repos>. Not covered: making and changing
+//! one (the world file has them).
 
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -10,19 +13,20 @@ use base64::prelude::BASE64_STANDARD;
 use indexmap::IndexMap;
 use serde_json::json;
 
-use super::access::{ReadRepository, Repository};
+use super::access::{DeleteRepository, ReadRepository, Repository};
 use super::paging::Paging;
 use super::{ApiError, Reply, render};
 use crate::Defect;
 use crate::action;
 use crate::git::ResolvedRef;
-use crate::state::Defects;
+use crate::state::{Defects, Identity, RemoveRepository, RemovedRepositories};
 use crate::web::{App, BaseUrl};
 
 pub(super) fn router() -> Router<App> {
     const REPOSITORY: &str = "/api/v3/repos/{owner}/{repo}";
     Router::new()
-        .route(REPOSITORY, get(repository))
+        .route("/api/v3/orgs/{org}/repos", get(of_organization))
+        .route(REPOSITORY, get(repository).delete(remove))
         .route(&format!("{REPOSITORY}/branches"), get(branches))
         .route(&format!("{REPOSITORY}/branches/{{*branch}}"), get(branch))
         .route(&format!("{REPOSITORY}/git/ref/{{*reference}}"), get(reference))
@@ -39,6 +43,32 @@ fn param<'a>(params: &'a IndexMap<String, String>, name: &str) -> &'a str {
 
 async fn repository(ReadRepository(repository): ReadRepository, BaseUrl(base): BaseUrl) -> Reply {
     Ok(Json(render::repository(&base, &repository)).into_response())
+}
+
+async fn of_organization(
+    State(app): State<App>,
+    BaseUrl(base): BaseUrl,
+    Path(params): Params,
+    identity: Identity,
+    paging: Paging,
+) -> Reply {
+    let organization = app.world.organization(param(&params, "org"));
+    let organization = organization.ok_or_else(ApiError::not_found)?;
+    let sees_all =
+        matches!(&identity, Identity::User { scopes, .. } if scopes.iter().any(|scope| scope == "repo"));
+    let removed = app.state.ask(RemovedRepositories).await?;
+    let repositories = app.world.repositories.iter().filter(|spec| {
+        spec.owner.eq_ignore_ascii_case(&organization.login)
+            && (spec.public || sees_all)
+            && !removed.contains(&spec.full_name())
+    });
+    let shown = repositories.map(|spec| render::repository(&base, &Repository::of(&app, spec)));
+    Ok(paging.array(shown.collect()))
+}
+
+async fn remove(State(app): State<App>, DeleteRepository(repository): DeleteRepository) -> Reply {
+    app.state.ask(RemoveRepository(repository.name)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn branches(

@@ -12,7 +12,7 @@ use harness::cluster::{Sample, Seen, eventually};
 use harness::mock_ghes::Signature;
 use harness::mock_ghes::view::{Conclusion, JobView};
 use harness::model::{ArcServer, Capability, Check, Claim, OwnArc, Profile};
-use harness::{Context, Scenario, expect};
+use harness::{Context, Scenario, expect, expect_equal};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -87,6 +87,7 @@ async fn jobs(context: Context) -> anyhow::Result<()> {
     })
     .await?;
     context.observe(format!("{count} series as awaited"));
+    bounded(&context).await?;
     let sent = context.hand().deliveries().await?;
     expect(
         "every delivery of a job answered 200",
@@ -98,6 +99,25 @@ async fn jobs(context: Context) -> anyhow::Result<()> {
             sent.iter().map(|d| (&d.action, d.status)).collect::<Vec<_>>()
         ),
     )?;
+    Ok(())
+}
+
+/// The upper bounds of the histograms' buckets, in seconds: dashboards go by them.
+const BOUNDS: &str = "0.01 0.05 0.1 0.5 1 2 3 4 5 6 7 8 9 10 12 15 18 20 25 30 40 50 60 70 80 90 100 110 120 150 180 210 240 300 360 420 480 540 600 900 \
+                      1200 1800 2400 3000 3600 +Inf";
+
+async fn bounded(context: &Context) -> anyhow::Result<()> {
+    let samples = context.server_metrics(ArcServer::ActionsMetrics).await?;
+    for what in ["queue", "run"] {
+        let name = format!("github_workflow_job_{what}_duration_seconds_bucket");
+        let buckets = samples.iter().filter(|sample| sample.name == name);
+        let seen: BTreeSet<&str> = buckets
+            .filter_map(|sample| sample.labels.get("le"))
+            .map(String::as_str)
+            .collect();
+        let bounds: BTreeSet<&str> = BOUNDS.split_whitespace().collect();
+        expect_equal(&format!("the bounds of {name}"), &bounds, &seen)?;
+    }
     Ok(())
 }
 

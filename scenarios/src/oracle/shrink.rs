@@ -163,6 +163,8 @@ fn lower(spec: &mut Value, path: &str, number: i64) {
 
 #[cfg(test)]
 mod tests {
+    use harness::model::autoscaling::RunWithoutJobs;
+
     use super::super::case::{Flavour, Moment};
     use super::*;
 

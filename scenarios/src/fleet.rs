@@ -13,7 +13,7 @@ use harness::ghes::{Runner, Scope};
 use harness::mock_ghes::Record;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
@@ -120,6 +120,17 @@ pub(crate) fn is_of_arc(request: &Record) -> bool {
 pub(crate) fn name_of(manifest: &Value) -> String {
     let name = manifest["metadata"]["name"].as_str();
     name.unwrap_or_default().to_owned()
+}
+
+/// Deletes this RunnerDeployment; what it owns goes after it.
+pub(crate) async fn delete(context: &Context, manifest: &Value) -> anyhow::Result<()> {
+    let name = name_of(manifest);
+    context
+        .objects(&resources::runner_deployment())
+        .delete(&name, &DeleteParams::background())
+        .await
+        .with_context(|| format!("delete the RunnerDeployment {name}"))?;
+    Ok(())
 }
 
 /// The names of the pods in the scenario's namespace.

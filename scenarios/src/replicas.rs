@@ -14,7 +14,7 @@ use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Scenario, expect};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::ListParams;
 use serde_json::json;
 
 use crate::fleet;
@@ -107,14 +107,9 @@ async fn deleted(context: Context) -> anyhow::Result<()> {
     context.apply(&manifest).await?;
     fleet::await_idle(&context, COUNT).await?;
     fleet::await_tended(&context).await?;
-    let name = fleet::name_of(&manifest);
 
     let start = Instant::now();
-    context
-        .objects(&resources::runner_deployment())
-        .delete(&name, &DeleteParams::background())
-        .await
-        .with_context(|| format!("delete the RunnerDeployment {name}"))?;
+    fleet::delete(&context, &manifest).await?;
 
     await_nothing(&context).await?;
     context.measure(

@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
-use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::mock_ghes::{FaultKind, FaultRule};
 use harness::model::{Capability, Check, Claim, Profile};
 use harness::{Context, Scenario, expect};
-use kube::api::DeleteParams;
 
 use crate::quickstart::follow;
 use crate::visit::visit;
@@ -55,12 +53,7 @@ async fn terminating(context: Context) -> anyhow::Result<()> {
         .hand()
         .fault(FaultRule::standing("DELETE", &removals, refused));
 
-    let name = fleet::name_of(&manifest);
-    context
-        .objects(&resources::runner_deployment())
-        .delete(&name, &DeleteParams::background())
-        .await
-        .with_context(|| format!("delete the RunnerDeployment {name}"))?;
+    fleet::delete(&context, &manifest).await?;
     let deleted = Instant::now();
 
     let (refused, lost) = futures::join!(await_refused(&context), desk.lost_within(GRACEFUL));

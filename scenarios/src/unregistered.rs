@@ -7,13 +7,11 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
-use harness::arc::resources;
 use harness::cluster::{Seen, eventually};
 use harness::mock_ghes::{FaultKind, FaultRule};
 use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, expect};
 use jiff::Timestamp;
-use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::fleet;
@@ -65,12 +63,7 @@ async fn pending(context: Context) -> anyhow::Result<()> {
     context.apply(&manifest).await?;
     await_pods(&context, COUNT).await?;
 
-    let name = fleet::name_of(&manifest);
-    context
-        .objects(&resources::runner_deployment())
-        .delete(&name, &DeleteParams::background())
-        .await
-        .with_context(|| format!("delete the RunnerDeployment {name}"))?;
+    fleet::delete(&context, &manifest).await?;
     await_nothing(&context).await?;
     let removals = removals(&context);
     expect(

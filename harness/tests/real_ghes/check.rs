@@ -3,16 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{CORE, Mock, TOKEN, WEAK, finish, program};
-
-const ALL: [&str; 6] = [
-    "--enterprise",
-    "acme",
-    "--organization",
-    "staging",
-    "--repository",
-    "staging/hello",
-];
+use super::support::{CORE, Mock, TARGETS, TOKEN, WEAK, finish, program};
 
 fn row<'a>(survey: &'a Value, what: &str) -> &'a Value {
     let mut rows = survey["rows"].as_array().expect("there are rows").iter();
@@ -25,7 +16,7 @@ async fn a_marked_target_can_run_on_every_known_version() {
     for version in ["3.9.0", "3.10.4", "3.14.2"] {
         let mock = Mock::start_with(version, "").await;
 
-        let ended = mock.ghes("check", &ALL).await;
+        let ended = mock.ghes("check", &TARGETS).await;
 
         assert_eq!(
             (ended.code, ended.stderr.as_str()),
@@ -56,7 +47,7 @@ async fn a_marked_target_can_run_on_every_known_version() {
 async fn an_older_version_is_told() {
     let mock = Mock::start_with("3.8.9", "").await;
 
-    let ended = mock.ghes("check", &ALL).await;
+    let ended = mock.ghes("check", &TARGETS).await;
 
     ended.assert_refused(2, &["GHES 3.8.9 is too old"]);
 }
@@ -65,7 +56,7 @@ async fn an_older_version_is_told() {
 async fn a_host_off_the_list_is_sent_nothing() {
     let mock = Mock::start().await;
 
-    let unset = mock.ghes("check", &ALL).await.code;
+    let unset = mock.ghes("check", &TARGETS).await.code;
     let before = mock.requests().await.len();
     let ca = mock.ca();
     let mut command = program();
@@ -174,10 +165,10 @@ async fn a_revoked_token_is_told_before_and_in_the_middle() {
     )
     .await;
 
-    let middle = mock.ghes("check", &ALL).await;
+    let middle = mock.ghes("check", &TARGETS).await;
     mock.admin(Method::POST, "revocations", Some(json!({"token": TOKEN})))
         .await;
-    let before = mock.ghes("check", &ALL).await;
+    let before = mock.ghes("check", &TARGETS).await;
 
     middle.assert_refused(
         2,
@@ -240,7 +231,7 @@ async fn a_budget_ends_it_clearly_and_is_never_exceeded() {
     let mock = Mock::start().await;
 
     let ended = mock
-        .ghes("check", &[&ALL[..], &["--api-budget", "5"]].concat())
+        .ghes("check", &[&TARGETS[..], &["--api-budget", "5"]].concat())
         .await;
 
     ended.assert_refused(3, &["the API budget of 5 requests is spent"]);

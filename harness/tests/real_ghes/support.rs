@@ -11,6 +11,16 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+/// A target of each scope.
+pub(crate) const TARGETS: [&str; 6] = [
+    "--enterprise",
+    "acme",
+    "--organization",
+    "staging",
+    "--repository",
+    "staging/hello",
+];
+
 /// Longest wait for a program.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// A token of the old form, which no shape gives away.

@@ -3,17 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{CORE, Mock, TOKEN, finish};
+use super::support::{CORE, Mock, TARGETS, TOKEN, finish};
 
 const DAY: [&str; 2] = ["--older-than", "24h"];
-const TARGETS: [&str; 6] = [
-    "--enterprise",
-    "acme",
-    "--organization",
-    "staging",
-    "--repository",
-    "staging/hello",
-];
 /// Long ago, and in a time to come: neither depends on when the test runs.
 const OLD: &str = "ghes-e2e-20200229t235959z-0badcafe";
 const NEW: &str = "ghes-e2e-29991231t235959z-0badcafe";

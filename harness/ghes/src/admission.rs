@@ -2,7 +2,7 @@
 //!
 //! What it is not: a request. Whether the server agrees is asked by [`Guest`](crate::Guest) and [`Permit`](crate::Permit).
 
-use harness_model::{HOSTS_VARIABLE, Hosts};
+use harness_model::{HOSTS_VARIABLE, Hosts, InvalidHost};
 use url::Url;
 
 use crate::connect::is_of_this_machine;
@@ -35,6 +35,9 @@ pub enum NotAdmitted {
         /// The host.
         String,
     ),
+    /// No list may have this host: nobody is told to add it.
+    #[error(transparent)]
+    Never(#[from] InvalidHost),
     /// Nobody said that this host may be spoken to.
     #[error(
         "{host} is not on the list of hosts ({}), so nothing was sent: if it is a staging server of yours, set {HOSTS_VARIABLE}={host}",
@@ -73,6 +76,7 @@ impl Admitted {
         if url.scheme() == "http" && !is_loopback(&url) {
             return Err(NotAdmitted::Readable(host));
         }
+        host.parse::<Hosts>()?;
         if !hosts.allow(&name, url.port()) {
             return Err(NotAdmitted::OffTheList {
                 host,
@@ -145,6 +149,8 @@ mod tests {
                 "GHES_HOSTS=ghes.example.com:8443",
             ),
             ("https://ghes.example.com.evil.test", "not on the list"),
+            ("https://github.com", "the suite never speaks to it"),
+            ("https://acme.ghe.com/api/v3", "the suite never speaks to it"),
         ] {
             let error = admit(address).expect_err("this must not be admitted").to_string();
 

@@ -225,7 +225,7 @@ pub enum Event {
     },
     /// The last line of a run that was killed and that `cargo xtask reap` has finished.
     Reaped {
-        /// What went on when it was killed, for example `while the phase "ARC" went on`.
+        /// What went on when it was killed, for example `during the phase "ARC"`.
         during: String,
         /// What was ended and removed, a sentence each.
         did: Vec<String>,

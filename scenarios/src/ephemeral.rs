@@ -35,6 +35,23 @@ pub(crate) const REPLACED: Scenario = Scenario {
     run: |context| replaced(context).boxed(),
 };
 
+pub(crate) const SIDECAR: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "ephemeral::sidecar".into(),
+        claim: "a runner whose pod has a container beside it that does not end by itself is replaced after its job as any other, and its pod is gone"
+            .into(),
+        grounds: "ARC's documentation: sidecarContainers; ARC's source: a runner is over once its own container has ended".into(),
+        not_covered: "a Docker daemon beside the runner; a container that does not heed SIGTERM".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::RunPods],
+        claims: Claim::SharedArc,
+        pains: vec![11, 12],
+    }
+    },
+    run: |context| sidecar(context).boxed(),
+};
+
 pub(crate) const VOLUME: Scenario = Scenario {
     check: || {
         Check {
@@ -142,6 +159,35 @@ async fn replaced(context: Context) -> anyhow::Result<()> {
         format!("{deleted:?}"),
     )?;
     context.observe(format!("{used:?} did the jobs and went; {next} took their place"));
+    Ok(())
+}
+
+/// Runs until it is told to end.
+const ENDLESS: &str = "trap 'exit 0' TERM; sleep infinity & wait";
+
+async fn sidecar(context: Context) -> anyhow::Result<()> {
+    let mut manifest = context.runner_deployment()?;
+    manifest["spec"]["template"]["spec"]["sidecarContainers"] = json!([
+        { "name": "beside", "image": "busybox", "command": ["sh", "-c", ENDLESS] },
+    ]);
+    context.apply(&manifest).await?;
+    let first = await_another(&context, &BTreeSet::new()).await?;
+    let desk = context.desk().await?;
+    desk.let_all_go();
+
+    let run = visit(&context, &context.tenant().repository(), &desk, &["only"]).await?;
+    follow(&context, run).await?;
+
+    let next = await_another(&context, &BTreeSet::from([first.clone()])).await?;
+    await_gone(&context, &first).await?;
+    eventually(&format!("no pod but {next}"), DEADLINE, || async {
+        match fleet::pod_names(&context).await {
+            Ok(pods) if pods == BTreeSet::from([next.clone()]) => Seen::Yes(()),
+            Ok(pods) => Seen::NotYet(format!("{pods:?}")),
+            Err(error) => Seen::NotYet(format!("{error:#}")),
+        }
+    })
+    .await?;
     Ok(())
 }
 

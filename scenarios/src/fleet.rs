@@ -145,15 +145,10 @@ pub(crate) async fn pod_names(context: &Context) -> anyhow::Result<BTreeSet<Stri
 /// before, as with its RunnerDeployment, is not removed from GHES first.
 pub(crate) async fn await_tended(context: &Context) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
-    let tended = |pod: &Pod| {
-        pod.finalizers()
-            .iter()
-            .any(|finalizer| finalizer == POD_FINALIZER)
-    };
     let awaited = format!("the finalizer {POD_FINALIZER} on every pod");
     eventually(&awaited, DEADLINE, || async {
         match pods.list(&ListParams::default()).await {
-            Ok(list) if !list.items.is_empty() && list.items.iter().all(tended) => Seen::Yes(()),
+            Ok(list) if !list.items.is_empty() && list.items.iter().all(is_tended) => Seen::Yes(()),
             Ok(list) => Seen::NotYet(format!(
                 "{:?}",
                 list.items.iter().map(ResourceExt::finalizers).collect::<Vec<_>>()
@@ -163,6 +158,12 @@ pub(crate) async fn await_tended(context: &Context) -> anyhow::Result<()> {
     })
     .await?;
     Ok(())
+}
+
+/// Whether ARC keeps this pod until its runner is gone from GHES.
+pub(crate) fn is_tended(pod: &Pod) -> bool {
+    let mut finalizers = pod.finalizers().iter();
+    finalizers.any(|finalizer| finalizer == POD_FINALIZER)
 }
 
 /// By which ARC keeps a pod until its runner is gone from GHES. Source: ARC's runner pod controller.

@@ -17,6 +17,7 @@ mod metric_rules;
 mod metrics;
 mod monitoring;
 mod node_lost;
+mod node_lost_forced;
 mod oracle;
 mod outage;
 mod outage_flapping;
@@ -76,6 +77,7 @@ pub static CATALOGUE: &[Scenario] = &[
     pod_volumes::WORK_VOLUME,
     // Waits long for Kubernetes: early, so that others run meanwhile.
     node_lost::LOST,
+    node_lost_forced::FORCED,
     registration::ENTERPRISE,
     registration::ORGANIZATION,
     registration::REPOSITORY,
@@ -90,11 +92,13 @@ pub static CATALOGUE: &[Scenario] = &[
     github_client::BASE_URL,
     quickstart::WORKFLOW,
     ephemeral::REPLACED,
+    ephemeral::SIDECAR,
     crash::CRASH,
     replicas::TO_ZERO_AND_BACK,
     replicas::DELETED,
     unregistered::PENDING,
     unregistered::NOT_YET,
+    unregistered::DELETED_REGISTERING,
     runner_set::REGISTRATION,
     runner_set::REPLACED,
     runner_set::SCALE,

@@ -82,7 +82,7 @@ async fn lost(context: Context) -> anyhow::Result<()> {
 
 /// Waits until the scheduler knows the scenario's own node, which it may some milliseconds after the API server does: a preference for a node
 /// that it does not know yet is lost. Seen by a pod that can go nowhere else, and is never run.
-async fn await_schedulable(context: &Context) -> anyhow::Result<()> {
+pub(crate) async fn await_schedulable(context: &Context) -> anyhow::Result<()> {
     const NAME: &str = "await-schedulable";
     let node = context.namespace();
     context
@@ -118,7 +118,7 @@ async fn await_schedulable(context: &Context) -> anyhow::Result<()> {
 }
 
 /// Has the runners' pods scheduled to the node of this name as long as it lives.
-fn prefer_own_node(manifest: &mut Value, node: &str) {
+pub(crate) fn prefer_own_node(manifest: &mut Value, node: &str) {
     let spec = &mut manifest["spec"]["template"]["spec"];
     let lost = |key: &str| {
         json!({

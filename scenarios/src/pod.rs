@@ -8,9 +8,10 @@ use futures::FutureExt as _;
 use harness::arc::resources;
 use harness::model::{Check, Claim, Profile};
 use harness::{Context, Scenario, expect, expect_equal};
+use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
-use crate::pod_shape::{Facts, TOKEN, await_pod, made, variable};
+use crate::pod_shape::{Facts, TOKEN, await_pod, made, runners, variable};
 
 pub(crate) const ENVIRONMENT: Scenario = Scenario {
     check: || {
@@ -36,7 +37,7 @@ pub(crate) const OVERRIDES: Scenario = Scenario {
         Check {
         id: "pod::overrides".into(),
         claim: "what a RunnerDeployment says of image, resources, variables, volumes, placement, sidecars, network and time to end \
-                reaches the pod as it stands there"
+                reaches the pod as it stands there; one with a selector of labels and expressions has its pod"
             .into(),
         grounds: "ARC's documentation: additional tweaks of a RunnerDeployment's pods".into(),
         not_covered: "a runtime class and a priority class, which must exist; what Kubernetes makes of it".into(),
@@ -259,6 +260,26 @@ async fn overrides(context: Context) -> anyhow::Result<()> {
     let all = tolerations.as_array().cloned().unwrap_or_default();
     let awaited = format!("spec.tolerations in the pod of tweaked, among them {toleration}");
     expect(awaited, all.contains(&toleration), tolerations)?;
+    selected(&context).await
+}
+
+/// A RunnerDeployment that says by labels and expressions which pods are its own has its pod too.
+async fn selected(context: &Context) -> anyhow::Result<()> {
+    let mut deployment = runners(context, "selected", json!({ "dockerEnabled": false }));
+    deployment["spec"]["selector"] = json!({
+        "matchLabels": { "team": "builders" },
+        "matchExpressions": [{ "key": "tier", "operator": "In", "values": ["ci"] }],
+    });
+    deployment["spec"]["template"]["metadata"] = json!({ "labels": { "team": "builders", "tier": "ci" } });
+    context.apply(&deployment).await?;
+    let pod = await_pod(context, "selected").await?;
+    let labels = pod.labels();
+    expect(
+        "the labels team = builders and tier = ci on the pod of selected",
+        labels.get("team").is_some_and(|it| it == "builders")
+            && labels.get("tier").is_some_and(|it| it == "ci"),
+        format!("{labels:?}"),
+    )?;
     Ok(())
 }
 

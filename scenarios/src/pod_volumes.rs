@@ -120,6 +120,14 @@ async fn kubernetes(context: Context) -> anyhow::Result<()> {
         ("runner.env.RUNNER_WORKDIR", json!("/work")),
         ("runner.mount./work", json!("work")),
     ])?;
+
+    let mut spec = in_mode("ReadWriteOnce");
+    spec["containers"] = json!([{ "name": "runner", "env": [{ "name": "TEAM", "value": "builders" }] }]);
+    let without_docker = made(&context, "without-docker", spec).await?;
+    without_docker.expect(&[
+        ("containers", json!(["runner"])),
+        ("runner.env.TEAM", json!("builders")),
+    ])?;
     Ok(())
 }
 

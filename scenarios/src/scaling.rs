@@ -101,6 +101,8 @@ pub(crate) const ROUNDING: Duration = Duration::from_secs(1);
 
 /// What ARC notes on the pod of a runner whose removal GHES refused, since it is busy.
 const REFUSED: &str = "actions-runner/unregistration-failure-message";
+/// And that it waits for the job's end, without asking again.
+const WAITS: &str = "actions-runner/runner-completion-wait-start-timestamp";
 
 async fn ladder(context: Context) -> anyhow::Result<()> {
     let desk = context.desk().await?;
@@ -348,14 +350,17 @@ async fn await_refused(context: &Context, count: usize) -> anyhow::Result<()> {
 async fn await_left_alone(context: &Context, count: usize) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
     let deleted = eventually(
-        &format!("{count} pods with the annotation {REFUSED}"),
+        &format!("{count} pods with the annotations {REFUSED} and {WAITS}"),
         DEADLINE,
         || async {
             let pods = match pods.list(&ListParams::default()).await {
                 Ok(list) => list.items,
                 Err(error) => return Seen::NotYet(error.to_string()),
             };
-            let left_alone = pods.iter().filter(|pod| pod.annotations().contains_key(REFUSED));
+            let left_alone = pods.iter().filter(|pod| {
+                let notes = pod.annotations();
+                notes.contains_key(REFUSED) && notes.contains_key(WAITS)
+            });
             if left_alone.count() >= count {
                 let deleted = pods
                     .iter()

@@ -12,6 +12,9 @@ use harness::mock_ghes::{FaultKind, FaultRule};
 use harness::model::{Capability, Check, Claim, OwnArc, Profile};
 use harness::{Context, Scenario, expect};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
 use crate::fleet;
@@ -53,6 +56,24 @@ pub(crate) const NOT_YET: Scenario = Scenario {
     }
     },
     run: |context| not_yet(context).boxed(),
+};
+
+pub(crate) const DELETED_REGISTERING: Scenario = Scenario {
+    check: || {
+        Check {
+        id: "deployment::deleted-registering".into(),
+        claim: "when a RunnerDeployment is deleted while its runner is still registering, ARC keeps hold of the pod until the runner has registered and \
+                left, also if the pod is not ready; then nothing is left of it"
+            .into(),
+        grounds: "ARC's documentation: runners are unregistered before they are deleted; ARC's source: a running pod has ten minutes from Ready on to register".into(),
+        not_covered: "a runner that does not register within ten minutes; one that is killed meanwhile".into(),
+        profile: Profile::Extended,
+        needs: vec![Capability::RunPods, Capability::Ledger, Capability::ForceFault],
+        claims: Claim::OwnArc(OwnArc::default()),
+        pains: vec![11, 12],
+    }
+    },
+    run: |context| deleted_registering(context).boxed(),
 };
 
 const COUNT: usize = 3;
@@ -105,6 +126,66 @@ async fn not_yet(context: Context) -> anyhow::Result<()> {
         format!("{removals:?}"),
     )?;
     Ok(())
+}
+
+async fn deleted_registering(context: Context) -> anyhow::Result<()> {
+    context
+        .hand()
+        .fault(FaultRule::standing("POST", RUNNER_REGISTRATION, FaultKind::Hang));
+    let mut manifest = context.runner_deployment()?;
+    // A container that has ended makes a pod unready.
+    manifest["spec"]["template"]["spec"]["sidecarContainers"] =
+        json!([{ "name": "brief", "image": "busybox", "command": ["true"] }]);
+    context.apply(&manifest).await?;
+    let pod = await_phase(&context, "Running").await?;
+    fleet::await_tended(&context).await?;
+
+    fleet::delete(&context, &manifest).await?;
+    let begun = await_annotated(&context, &pod, BEGUN).await?;
+    let since = Timestamp::now();
+    // Any change of the pod has ARC look at it again.
+    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
+    for look in 1..=LOOKS {
+        let note = json!({ "metadata": { "annotations": { "ghes-harness/look": look.to_string() } } });
+        pods.patch(&pod, &PatchParams::default(), &Patch::Merge(&note))
+            .await
+            .with_context(|| format!("annotate the pod {pod}, whose removal began at {begun}"))?;
+        fleet::await_listed(&context, &context.tenant().enterprise(), look, since).await?;
+    }
+    let kept = pods
+        .get(&pod)
+        .await
+        .context("read the pod that ARC should keep")?;
+    expect(
+        format!("{pod}, which is still registering, with ARC's finalizer and not said to be unregistered"),
+        fleet::is_tended(&kept) && !kept.annotations().contains_key(COMPLETE),
+        format!("finalizers {:?}, {:?}", kept.finalizers(), kept.annotations()),
+    )?;
+
+    let cleared = context.hand().clear_fault(RUNNER_REGISTRATION).await;
+    cleared.context("let the runner register")?;
+    await_nothing(&context).await
+}
+
+/// What ARC notes on a pod when it begins to remove the runner from GHES, and when that is done. Source: ARC's source, `constants.go`.
+const BEGUN: &str = "actions-runner/unregistration-start-timestamp";
+const COMPLETE: &str = "actions-runner/unregistration-complete-timestamp";
+
+/// The value of this annotation of the pod, once it has it.
+async fn await_annotated(context: &Context, pod: &str, annotation: &str) -> anyhow::Result<String> {
+    let pods: Api<Pod> = Api::namespaced(context.client().clone(), context.namespace());
+    let awaited = format!("the annotation {annotation} on the pod {pod}");
+    let value = eventually(&awaited, fleet::DEADLINE, || async {
+        match pods.get(pod).await {
+            Ok(pod) => match pod.annotations().get(annotation) {
+                Some(value) => Seen::Yes(value.clone()),
+                None => Seen::NotYet(format!("{:?}", pod.annotations())),
+            },
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
+    })
+    .await?;
+    Ok(value)
 }
 
 /// So many looks of ARC at GHES show that it waits.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use futures::FutureExt as _;
 use harness::ghes::Scope;
 use harness::model::{ArcServer, Check};
@@ -35,11 +36,19 @@ pub(crate) const TARGETS: Scenario = Scenario {
 
 /// An autoscaler and its target: they are called as the label that they alone have.
 struct Member {
+    kind: Kind,
     name: &'static str,
     scope: fn(&Context) -> Scope,
     /// What else there is to its target's spec.
     spec: fn(&mut Value),
     triggers: fn() -> Value,
+}
+
+/// What an autoscaler's target may be.
+#[derive(Clone, Copy)]
+enum Kind {
+    RunnerDeployment,
+    RunnerSet,
 }
 
 const ENTERPRISE: fn(&Context) -> Scope = |context| context.tenant().enterprise();
@@ -55,16 +64,34 @@ const NONE: fn() -> Value = || json!([]);
 const PUSHES: fn() -> Value = || json!([{ "githubEvent": { "push": {} }, "duration": LONG }]);
 const TWO: fn() -> Value = || json!([JOBS()[0], JOBS()[0]]);
 
-const MEMBERS: [Member; 9] = {
+const MEMBERS: [Member; 14] = {
     const fn member(name: &'static str, scope: fn(&Context) -> Scope) -> Member {
         Member {
+            kind: Kind::RunnerDeployment,
             name,
             scope,
             spec: NOTHING,
             triggers: JOBS,
         }
     }
+    const fn set(name: &'static str, scope: fn(&Context) -> Scope) -> Member {
+        Member {
+            kind: Kind::RunnerSet,
+            ..member(name, scope)
+        }
+    }
     [
+        set("set-of-enterprise", ENTERPRISE),
+        set("set-of-organization", ORGANIZATION),
+        set("set-of-repository", REPOSITORY),
+        Member {
+            spec: IN_A_GROUP,
+            ..set("set-in-group-of-enterprise", ENTERPRISE)
+        },
+        Member {
+            spec: IN_A_GROUP,
+            ..set("set-in-group-of-organization", ORGANIZATION)
+        },
         member("of-enterprise", ENTERPRISE),
         member("of-organization", ORGANIZATION),
         member("of-repository", REPOSITORY),
@@ -92,9 +119,6 @@ const MEMBERS: [Member; 9] = {
     ]
 };
 
-/// The RunnerSet's name, label and autoscaler.
-const SET: &str = "of-set";
-
 /// A job's labels, what its event says besides, and whose runner it reserves.
 struct Row {
     labels: &'static [&'static str],
@@ -109,7 +133,7 @@ const ANOTHER_ENTERPRISE: fn(&mut Value) = |event| event["enterprise"]["slug"] =
 const ANOTHER_ORGANIZATION: fn(&mut Value) = |event| event["repository"]["owner"]["login"] = json!("nowhere");
 const ANOTHER_REPOSITORY: fn(&mut Value) = |event| event["repository"]["name"] = json!("another");
 
-const ROWS: [Row; 24] = {
+const ROWS: [Row; 30] = {
     const fn row(labels: &'static [&'static str], reserves: Option<&'static str>) -> Row {
         varied(labels, AS_IT_IS, reserves)
     }
@@ -133,11 +157,24 @@ const ROWS: [Row; 24] = {
         row(&["of-repository"], Some("of-repository")),
         row(&["group-of-enterprise"], Some("group-of-enterprise")),
         row(&["group-of-organization"], Some("group-of-organization")),
-        row(&["self-hosted", "linux", SET], Some(SET)),
+        row(
+            &["self-hosted", "linux", "set-of-enterprise"],
+            Some("set-of-enterprise"),
+        ),
+        row(&["set-of-organization"], Some("set-of-organization")),
+        row(&["set-of-repository"], Some("set-of-repository")),
+        row(
+            &["set-in-group-of-enterprise"],
+            Some("set-in-group-of-enterprise"),
+        ),
+        row(
+            &["set-in-group-of-organization"],
+            Some("set-in-group-of-organization"),
+        ),
         row(&["self-hosted", "Of-Enterprise"], Some("of-enterprise")),
-        row(&["OF-SET"], Some(SET)),
+        row(&["SET-OF-ENTERPRISE"], Some("set-of-enterprise")),
         row(&["self-hosted", "of-enterprise", "gpu"], None),
-        row(&["self-hosted", SET, "gpu"], None),
+        row(&["self-hosted", "set-of-enterprise", "gpu"], None),
         row(&["self-hosted", "gpu"], None),
         row(&["of-another"], None),
         row(&["without-trigger"], None),
@@ -150,13 +187,15 @@ const ROWS: [Row; 24] = {
         varied(&["of-enterprise"], ANOTHER_ENTERPRISE, None),
         varied(&["of-enterprise"], ANOTHER_ORGANIZATION, Some("of-enterprise")),
         varied(&["of-organization"], ANOTHER_ORGANIZATION, None),
+        varied(&["set-of-enterprise"], ANOTHER_ENTERPRISE, None),
+        varied(&["set-of-repository"], ANOTHER_REPOSITORY, None),
         varied(&["of-repository"], ANOTHER_REPOSITORY, None),
         varied(&["of-organization"], ANOTHER_REPOSITORY, Some("of-organization")),
     ]
 };
 
 async fn targets(context: Context) -> anyhow::Result<()> {
-    let mut all = vec![set(&context).await?];
+    let mut all = Vec::new();
     for member in &MEMBERS {
         all.push(made(&context, member).await?);
     }
@@ -189,24 +228,21 @@ async fn targets(context: Context) -> anyhow::Result<()> {
 }
 
 async fn made(context: &Context, member: &Member) -> anyhow::Result<Scaled> {
-    let mut target = fixtures::for_scope(deployment(context)?, &(member.scope)(context));
+    let (target, place) = match member.kind {
+        Kind::RunnerDeployment => (deployment(context)?, "/spec/template/spec"),
+        Kind::RunnerSet => (runner_set(context, 0), "/spec"),
+    };
+    let mut target = fixtures::for_scope(target, &(member.scope)(context));
     target["metadata"]["name"] = json!(member.name);
-    let spec = &mut target["spec"]["template"]["spec"];
-    if let Some(labels) = spec["labels"].as_array_mut() {
-        labels.push(json!(member.name));
+    let spec = target.pointer_mut(place).context("a target without a spec")?;
+    match spec["labels"].as_array_mut() {
+        Some(labels) => labels.push(json!(member.name)),
+        None => spec["labels"] = json!(["linux", member.name]),
     }
     (member.spec)(spec);
     let mut follower = follower(context, member.name);
+    follower["spec"]["scaleTargetRef"]["kind"] = target["kind"].clone();
     follower["spec"]["scaleUpTriggers"] = (member.triggers)();
-    scaled(context, &target, &follower, 0).await
-}
-
-async fn set(context: &Context) -> anyhow::Result<Scaled> {
-    let mut target = runner_set(context, 0);
-    target["metadata"]["name"] = json!(SET);
-    target["spec"]["labels"] = json!(["linux", SET]);
-    let mut follower = follower(context, SET);
-    follower["spec"]["scaleTargetRef"]["kind"] = json!("RunnerSet");
     scaled(context, &target, &follower, 0).await
 }
 

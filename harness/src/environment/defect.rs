@@ -53,6 +53,8 @@ macro_rules! defects {
 defects! {
     DropLabel: "drop-label" turns "registration::enterprise" red:
         "GHES lists runners without one of their labels";
+    AbsentSidecar: "absent-sidecar" turns "ephemeral::sidecar" red:
+        "there is no image for the container beside the runner, so that its pod stays Pending";
     KeepEphemeral: "keep-ephemeral" turns "ephemeral::replaced" red:
         "GHES keeps an ephemeral runner after its job";
     DropOutputs: "drop-outputs" turns "quickstart::workflow" red:
@@ -83,6 +85,8 @@ defects! {
         "somebody's finalizer holds the RunnerDeployment whose pods wait for a node";
     StuckRegistration: "stuck-registration" turns "replicas::not-yet-registered" red:
         "GHES goes on to let a runner wait that registers";
+    StuckDeleted: "stuck-deleted" turns "deployment::deleted-registering" red:
+        "GHES goes on to let a runner wait that registers, although its RunnerDeployment is deleted";
     Unreplaced: "unreplaced" turns "ephemeral::crash" red:
         "a RunnerDeployment whose runner is killed has an effectiveTime of long ago";
     GroupLost: "group-lost" turns "pod::environment" red:
@@ -139,6 +143,8 @@ defects! {
         "the two managers run without leader election";
     Tolerant: "tolerant" turns "pods::node-lost" red:
         "runner pods tolerate a lost node for ever";
+    LongGrace: "long-grace" turns "pods::forced" red:
+        "runner pods have an hour to end";
     OneShort: "one-short" turns "scaling::sixty-four" red:
         "the RunnerDeployment has one runner fewer";
     ZoneLost: "zone-lost" turns "overrides::year-in-new-york" red:

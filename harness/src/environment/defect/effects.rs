@@ -19,6 +19,7 @@ impl Defect {
             | Defect::StuckRunnerOutage
             | Defect::StuckFlapping
             | Defect::StuckRegistration
+            | Defect::StuckDeleted
             | Defect::StillTooOld => Some(mock_ghes::Defect::StuckOutage),
             Defect::ThirdIdle => Some(mock_ghes::Defect::ThirdIdle),
             Defect::WideRepository => Some(mock_ghes::Defect::WideRepository),
@@ -50,6 +51,12 @@ impl Defect {
             }
             Defect::NoGrace | Defect::ShortGrace if kind == "RunnerDeployment" => {
                 manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
+            }
+            Defect::LongGrace if kind == "RunnerDeployment" => {
+                manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(3600);
+            }
+            Defect::AbsentSidecar if kind == "RunnerDeployment" => {
+                manifest["spec"]["template"]["spec"]["sidecarContainers"][0]["image"] = json!("absent");
             }
             Defect::HeldDeployment | Defect::HeldPending if kind == "RunnerDeployment" => {
                 manifest["metadata"]["finalizers"] = json!(["ghes-harness/held"]);

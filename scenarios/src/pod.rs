@@ -9,6 +9,7 @@ use harness::arc::resources;
 use harness::model::{Check, Claim, Profile};
 use harness::{Context, Scenario, expect, expect_equal};
 use kube::ResourceExt as _;
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use crate::pod_shape::{Facts, TOKEN, await_pod, made, runners, variable};
@@ -37,7 +38,7 @@ pub(crate) const OVERRIDES: Scenario = Scenario {
         Check {
         id: "pod::overrides".into(),
         claim: "what a RunnerDeployment says of image, resources, variables, volumes, placement, sidecars, network and time to end \
-                reaches the pod as it stands there; one with a selector of labels and expressions has its pod"
+                reaches the pod as it stands there; a selector of labels and expressions is its RunnerReplicaSet's too"
             .into(),
         grounds: "ARC's documentation: additional tweaks of a RunnerDeployment's pods".into(),
         not_covered: "a runtime class and a priority class, which must exist; what Kubernetes makes of it".into(),
@@ -263,7 +264,7 @@ async fn overrides(context: Context) -> anyhow::Result<()> {
     selected(&context).await
 }
 
-/// A RunnerDeployment that says by labels and expressions which pods are its own has its pod too.
+/// A RunnerDeployment that says by labels and expressions which runners are its own.
 async fn selected(context: &Context) -> anyhow::Result<()> {
     let mut deployment = runners(context, "selected", json!({ "dockerEnabled": false }));
     deployment["spec"]["selector"] = json!({
@@ -272,13 +273,28 @@ async fn selected(context: &Context) -> anyhow::Result<()> {
     });
     deployment["spec"]["template"]["metadata"] = json!({ "labels": { "team": "builders", "tier": "ci" } });
     context.apply(&deployment).await?;
-    let pod = await_pod(context, "selected").await?;
-    let labels = pod.labels();
-    expect(
-        "the labels team = builders and tier = ci on the pod of selected",
-        labels.get("team").is_some_and(|it| it == "builders")
-            && labels.get("tier").is_some_and(|it| it == "ci"),
-        format!("{labels:?}"),
+    await_pod(context, "selected").await?;
+    let sets = context.objects(&resources::runner_replica_set());
+    let sets = sets
+        .list(&ListParams::default())
+        .await
+        .context("list the RunnerReplicaSets")?;
+    let mut of_it = sets
+        .items
+        .iter()
+        .filter(|set| set.name_any().starts_with("selected-"));
+    let selector = of_it
+        .next()
+        .map_or(&Value::Null, |set| &set.data["spec"]["selector"]);
+    expect_equal(
+        "the expressions of the selector of its RunnerReplicaSet",
+        &deployment["spec"]["selector"]["matchExpressions"],
+        &selector["matchExpressions"],
+    )?;
+    expect_equal(
+        "the team that the selector of its RunnerReplicaSet names",
+        &json!("builders"),
+        &selector["matchLabels"]["team"],
     )?;
     Ok(())
 }

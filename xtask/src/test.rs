@@ -2,6 +2,7 @@
 //!
 //! The stages that bring up a whole environment come last and run through `cargo test`, so the last lines are its `test result:`.
 
+mod awscli;
 mod browser;
 
 use std::process::Command;
@@ -47,6 +48,7 @@ pub(crate) fn run(root: &Utf8Path, foreground: &Foreground) -> anyhow::Result<()
         "unit and integration tests",
         cargo(root).args(["test", "--workspace"]),
     )?;
+    awscli::stage(&mut stages, root)?;
     browser::stage(&mut stages, root)?;
     live(&mut stages, root)
 }

@@ -37,7 +37,8 @@ pub use own_name::{Foreign, OwnName, RunPrefix};
 pub use pain::{PAINS, Pain};
 pub use part::{Origin, Part};
 pub use plan::{
-    BROWSER_VARIABLE, ClusterChoice, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE, PROGRAM_VARIABLE, Plan,
+    AWS_CLI_VARIABLE, BROWSER_VARIABLE, ClusterChoice, LIVE_VARIABLE, OutputFormat, PLAN_VARIABLE,
+    PROGRAM_VARIABLE, Plan,
 };
 pub use redactor::{Learned, REDACTED, Redactor};
 pub use scope::Scope;

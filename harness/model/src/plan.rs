@@ -15,6 +15,10 @@ pub const LIVE_VARIABLE: &str = "GHES_E2E";
 /// ignored. Set by `cargo xtask test`.
 pub const BROWSER_VARIABLE: &str = "GHES_REPORT_BROWSER";
 
+/// The environment variable that names the folder with the AWS CLI's Python packages; without it the tests that need the CLI are ignored. Set by
+/// `cargo xtask test`.
+pub const AWS_CLI_VARIABLE: &str = "GHES_AWS_CLI";
+
 /// The path of the built scenario runner, for tests that start it themselves (with a plan in [`PLAN_VARIABLE`]).
 pub const PROGRAM_VARIABLE: &str = "GHES_E2E_PROGRAM";
 

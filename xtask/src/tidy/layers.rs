@@ -16,7 +16,7 @@ struct Layer {
     why: &'static str,
 }
 
-const LAYERS: [Layer; 7] = [
+const LAYERS: [Layer; 8] = [
     Layer {
         manifest: "harness/model/Cargo.toml",
         without: &[&KUBERNETES, &GITHUB, &NETWORK],
@@ -31,6 +31,11 @@ const LAYERS: [Layer; 7] = [
         manifest: "harness/mock-ghes/Cargo.toml",
         without: &[&KUBERNETES],
         why: "the mock knows nothing of Kubernetes",
+    },
+    Layer {
+        manifest: "harness/mock-aws/Cargo.toml",
+        without: &[&KUBERNETES, &GITHUB],
+        why: "the mock of AWS stands alone",
     },
     Layer {
         manifest: "harness/cluster/Cargo.toml",

@@ -16,8 +16,8 @@ pub enum Defect {
     AnyAudience,
     /// The token's signature is not verified, nor its key looked up.
     AnySignature,
-    /// An expired token is taken.
-    ExpiredTokens,
+    /// A token is taken before its time and after it.
+    UntimelyTokens,
     /// Trust policies may name a provider of another account.
     AnyTrustedProvider,
     /// The conditions of trust policies are not weighed.
@@ -42,7 +42,7 @@ impl Defect {
         Defect::AnyIssuer,
         Defect::AnyAudience,
         Defect::AnySignature,
-        Defect::ExpiredTokens,
+        Defect::UntimelyTokens,
         Defect::AnyTrustedProvider,
         Defect::NoTrustConditions,
         Defect::UnsignedIdentity,
@@ -60,7 +60,7 @@ impl Defect {
             Defect::AnyIssuer => "any-issuer",
             Defect::AnyAudience => "any-audience",
             Defect::AnySignature => "any-signature",
-            Defect::ExpiredTokens => "expired-tokens",
+            Defect::UntimelyTokens => "untimely-tokens",
             Defect::AnyTrustedProvider => "any-trusted-provider",
             Defect::NoTrustConditions => "no-trust-conditions",
             Defect::UnsignedIdentity => "unsigned-identity",

@@ -13,13 +13,16 @@
 //! # }
 //! ```
 //!
-//! What it is not: it knows nothing of Kubernetes and issues no tokens; an issuer is asked over HTTPS for its keys. No users, no access keys that last.
+//! [`pod_identity`] is what a cluster adds to pods, as a function over JSON.
+//!
+//! What it is not: it talks to no Kubernetes and issues no tokens; an issuer is asked over HTTPS for its keys. No users, no access keys that last.
 
 pub mod authorization;
 mod clock;
 mod defect;
 mod issuer;
 mod ledger;
+pub mod pod_identity;
 pub mod policy;
 mod refusal;
 mod s3;

@@ -1,4 +1,19 @@
 //! What exists: accounts with their identity providers, roles and buckets, as a file in TOML or JSON tells.
+//!
+//! ```toml
+//! [[accounts.111122223333.oidc_providers]]
+//! issuer = "https://oidc.example.test/id/1"
+//! client_ids = ["sts.amazonaws.com"]
+//! ca = "issuer-ca.pem"             # else the system's authorities
+//! address = "127.0.0.1:8443"       # else by name
+//!
+//! [accounts.111122223333.roles.actions-runner-role]
+//! trust = "trust-policy.json"      # or the policy itself
+//! policies = ["role-policy.json"]
+//!
+//! [accounts.444455556666.buckets."bucket.dogecompany.com"]
+//! policy = "bucket-policy.json"
+//! ```
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

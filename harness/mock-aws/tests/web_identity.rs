@@ -6,7 +6,9 @@ mod support;
 use jsonwebtoken::Algorithm;
 use mock_aws::{Defect, World};
 use serde_json::json;
-use support::{AUDIENCE, Issuer, Key, ROLE, STRANGE_ROLE, assume, element, last_reason, server, world};
+use support::{
+    AUDIENCE, GUIDE_ISSUER, Issuer, Key, ROLE, STRANGE_ROLE, assume, element, last_reason, server, world,
+};
 
 /// One way in which asking goes wrong.
 struct Cause {
@@ -48,7 +50,7 @@ fn causes(issuer: &Issuer, other: &Issuer, stranger: &Key) -> Vec<Cause> {
             issuer.token(&json!({"exp": 1_600_000_000})),
             "ExpiredTokenException",
             "expired-token",
-            Some(Defect::ExpiredTokens),
+            Some(Defect::UntimelyTokens),
         ),
         cause(
             forged,
@@ -86,7 +88,7 @@ fn causes(issuer: &Issuer, other: &Issuer, stranger: &Key) -> Vec<Cause> {
             issuer.token(&json!({"nbf": 4_000_000_000_i64})),
             "InvalidIdentityToken",
             "early-token",
-            None,
+            Some(Defect::UntimelyTokens),
         ),
         cause("no.token".into(), "InvalidIdentityToken", "malformed-token", None),
         cause(String::new(), "ValidationError", "parameter", None),
@@ -162,6 +164,21 @@ async fn a_good_token_becomes_a_session() {
         assert_eq!(element(&answer, "Audience"), AUDIENCE);
         assert!(element(&answer, "AccessKeyId").starts_with("ASIA"));
     }
+}
+
+#[tokio::test]
+async fn the_guides_trust_policy_is_met_as_it_is_published() {
+    let (host, _) = GUIDE_ISSUER.split_once('/').expect("an issuer has a path");
+    let issuer = Issuer::start_as(Some(host), Algorithm::RS256).await;
+    let server = server(world(&issuer), None).await;
+
+    let right = assume(&server, ROLE, &issuer.token(&json!({})), None).await;
+    let wrong = issuer.token(&json!({"sub": "system:serviceaccount:actions-runner:default"}));
+    let wrong = assume(&server, ROLE, &wrong, None).await;
+
+    assert_eq!(right.0, 200, "{}", right.1);
+    assert_eq!(element(&wrong.1, "Code"), "AccessDenied");
+    assert_eq!(last_reason(&server), "trust-condition");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub(crate) const WIDE: &str = "bucket.dogecompany.com";
 pub(crate) const LEAST: &str = "least.dogecompany.com";
 pub(crate) const FOREIGN: &str = "foreign.dogecompany.com";
 
-const GUIDE_ISSUER: &str = "oidc.eks.REGION.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041A";
+pub(crate) const GUIDE_ISSUER: &str = "oidc.eks.REGION.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041A";
 
 /// A JSON file of the guide, with these texts in place of others.
 pub(crate) fn guide(file: &str, changes: &[(&str, &str)]) -> Policy {
@@ -42,6 +42,7 @@ pub(crate) fn guide(file: &str, changes: &[(&str, &str)]) -> Policy {
 pub(crate) struct Issuer {
     pub(crate) url: String,
     pub(crate) ca_pem: String,
+    address: Option<std::net::SocketAddr>,
     key: Key,
     handle: axum_server::Handle<std::net::SocketAddr>,
 }
@@ -91,13 +92,20 @@ impl Key {
 
 impl Issuer {
     pub(crate) async fn start(algorithm: Algorithm) -> Issuer {
+        Issuer::start_as(None, algorithm).await
+    }
+
+    /// Known by this host name, which no name service knows.
+    pub(crate) async fn start_as(host: Option<&str>, algorithm: Algorithm) -> Issuer {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
         listener.set_nonblocking(true).expect("a listener can be made so");
         let address = listener.local_addr().expect("the listener has an address");
-        let url = format!("https://{address}/id/EXAMPLED539D4633E53DE1B716D3041A");
-        let identity = TlsIdentity::generate(&["127.0.0.1".to_owned()]).expect("the name is an address");
+        let authority = host.map_or(address.to_string(), str::to_owned);
+        let url = format!("https://{authority}/id/EXAMPLED539D4633E53DE1B716D3041A");
+        let name = host.unwrap_or("127.0.0.1").to_owned();
+        let identity = TlsIdentity::generate(&[name]).expect("the name is a DNS name or an address");
         let key = Key::new(algorithm, "first");
-        let discovery = json!({"issuer": url, "jwks_uri": format!("https://{address}/keys")});
+        let discovery = json!({"issuer": url, "jwks_uri": format!("https://{authority}/keys")});
         let keys = JwkSet {
             keys: vec![key.jwk()],
         };
@@ -116,6 +124,7 @@ impl Issuer {
         Issuer {
             url,
             ca_pem: identity.ca_pem,
+            address: host.map(|_| address),
             key,
             handle,
         }
@@ -127,7 +136,7 @@ impl Issuer {
             issuer: self.url.parse().expect("it is a URL"),
             client_ids: vec![AUDIENCE.to_owned()],
             ca_pem: Some(self.ca_pem.clone()),
-            address: None,
+            address: self.address,
         }
     }
 

@@ -31,6 +31,8 @@ struct Cli {
 enum Verb {
     /// The real parts: where they come from, which digests are locked.
     Artifacts(cli::Args),
+    /// Container images of the real parts, built with the Docker engine from what is pinned; no registry is asked.
+    Images(harness_images::cli::Args),
     /// Render a run again from its log: what it printed, and its report.html, report.yaml and junit.xml.
     Report {
         /// The run's id, its folder, or the beginning of its id; the newest if absent.
@@ -86,6 +88,9 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(error) = error.downcast_ref::<ArtifactError>() {
         return error.exit();
     }
+    if let Some(error) = error.downcast_ref::<harness_images::ImageError>() {
+        return error.exit();
+    }
     if let Some(error) = error.downcast_ref::<harness_mutants::Unusable>() {
         return error.exit();
     }
@@ -99,6 +104,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 fn carry_out(verb: Verb) -> anyhow::Result<Exit> {
     match verb {
         Verb::Artifacts(args) => artifacts(args),
+        Verb::Images(args) => images(args),
         Verb::Report { run, gate } => report(run.as_deref(), gate.as_deref()),
         Verb::Diff {
             first,
@@ -136,15 +142,30 @@ fn artifacts(args: cli::Args) -> anyhow::Result<Exit> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
-    let options = Options {
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    let progress = harness_artifacts::for_stderr();
+    Ok(runtime.block_on(cli::run(args, parts(), &mut std::io::stdout(), progress.as_ref()))?)
+}
+
+fn images(args: harness_images::cli::Args) -> anyhow::Result<Exit> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    let progress = harness_artifacts::for_stderr();
+    let mut out = std::io::stdout();
+    let run = harness_images::cli::run(args, parts(), &mut out, progress.as_ref());
+    Ok(runtime.block_on(run)?)
+}
+
+/// How the parts are resolved, before the verb's own flags.
+fn parts() -> Options {
+    Options {
         kind_dir: repository().join("kind"),
         cache_dir: None,
         offline: false,
         path: None,
-    };
-    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
-    let progress = harness_artifacts::for_stderr();
-    Ok(runtime.block_on(cli::run(args, options, &mut std::io::stdout(), progress.as_ref()))?)
+    }
 }
 
 fn report(run: Option<&str>, gate: Option<&Utf8Path>) -> anyhow::Result<Exit> {

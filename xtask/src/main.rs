@@ -37,6 +37,9 @@ enum Verb {
     /// The real parts, their origins and pins: `artifacts list`, `artifacts lock [PART…]`
     #[command(disable_help_flag = true)]
     Artifacts(program::Forwarded),
+    /// Container images of the real parts, built here with Docker: `images list`, `images build [IMAGE…]`
+    #[command(disable_help_flag = true)]
+    Images(program::Forwarded),
     /// The mock GHES alone, for other tests: `mock-ghes --listen ADDR [--tls] [--world FILE]`
     #[command(disable_help_flag = true)]
     MockGhes(program::Forwarded),
@@ -94,6 +97,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Upgrade(upgrade) => upgrade::run(upgrade, &root, &foreground),
         Verb::List(list) => list::run(list, &root, &foreground),
         Verb::Artifacts(args) => program::harness("artifacts", args, &root, &foreground),
+        Verb::Images(args) => program::harness("images", args, &root, &foreground),
         Verb::Report(args) => program::harness("report", args, &root, &foreground),
         Verb::Diff(args) => program::harness("diff", args, &root, &foreground),
         Verb::History(args) => program::harness("history", args, &root, &foreground),

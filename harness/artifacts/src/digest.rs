@@ -38,8 +38,11 @@ pub(crate) fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Size in bytes and digest of a file, or of a folder (over the relative paths and contents of its files, sorted).
-pub(crate) fn of_path(path: &Utf8Path) -> io::Result<(u64, String)> {
+/// Size in bytes and digest of a file, or of a folder (over the relative paths and contents of its files, sorted). Blocks.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn of_path(path: &Utf8Path) -> io::Result<(u64, String)> {
     let mut hasher = Hasher::new();
     if !fs_err::metadata(path)?.is_dir() {
         let size = feed(&mut hasher, path)?;

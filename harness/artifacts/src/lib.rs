@@ -28,6 +28,7 @@ mod resolver;
 pub use cache::clear_abandoned;
 pub use changed::ChangedModule;
 pub use clock::CLOCK_VARIABLE;
+pub use digest::of_path as sha256_of;
 pub use error::ArtifactError;
 pub use foreign::foreign;
 pub use list::{Row, State, list};

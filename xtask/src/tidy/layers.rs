@@ -48,6 +48,11 @@ const LAYERS: [Layer; 8] = [
         why: "the node knows nothing of GitHub",
     },
     Layer {
+        manifest: "harness/images/Cargo.toml",
+        without: &[&KUBERNETES, &GITHUB, &["reqwest", "oci-client"]],
+        why: "images are made from the parts alone",
+    },
+    Layer {
         manifest: "harness/mutants/Cargo.toml",
         without: &[&KUBERNETES, &GITHUB, &["scenarios"]],
         why: "whether a mutant is noticed is told by a run's events alone",

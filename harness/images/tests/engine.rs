@@ -1,13 +1,12 @@
-//! Which engine answers, told from what its client says; and, where a Docker engine answers, an image made and found again.
+//! Which engine answers, told from what its client says. With a real engine: `live_engine.rs`.
 //!
 //! Scripts stand in for clients of engines that this machine does not have.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use camino_tempfile::Utf8TempDir;
-use harness_images::{Content, Engine, Image, ImageError, Program};
+use harness_images::{Engine, ImageError};
 use harness_model::Exit;
 
 /// A client that answers `docker --version`, `docker version …` and `docker info …` so.
@@ -85,56 +84,4 @@ async fn no_client_is_no_engine() {
         .expect_err("there is no such program");
 
     assert!(matches!(error, ImageError::NoEngine { .. }), "{error}");
-}
-
-const IMAGE: Image = Image {
-    name: "test-of-the-harness",
-    programs: &[Program {
-        part: "none",
-        path: "/usr/local/bin/none",
-    }],
-    user: "65532:65532",
-    entrypoint: "/usr/local/bin/none",
-};
-
-/// Removes the image whatever the test finds.
-struct Removed(String);
-
-impl Drop for Removed {
-    fn drop(&mut self) {
-        // Not there is as good as removed.
-        let _status = Command::new("docker")
-            .args(["image", "rm", "--force", &self.0])
-            .output();
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "a test that could not ask must say so")]
-#[tokio::test]
-async fn an_image_is_made_once_and_is_what_was_asked_for() {
-    let engine = match Engine::find().await {
-        Ok(engine) => engine,
-        Err(error) => return eprintln!("skipped: {error}"),
-    };
-    let folder = Utf8TempDir::new().expect("a temporary folder");
-    let program = folder.path().join("none");
-    // Of this test process alone, so that two runs on one engine do not meet.
-    fs_err::write(&program, std::process::id().to_string()).expect("the folder is ours");
-    let content = Content::read(IMAGE, vec![program]).expect("the program is there");
-    let removed = Removed(content.reference());
-
-    let before = engine.has(&content).await.expect("the engine answers");
-    engine.make(&content).await.expect("the engine takes the image");
-    let after = engine.has(&content).await.expect("the engine answers");
-
-    assert!(!before && after, "before: {before}, after: {after}");
-    let format = "{{.Config.User}} {{.Config.Entrypoint}} {{.Config.Env}} {{len .RootFS.Layers}}";
-    let inspected = Command::new("docker")
-        .args(["image", "inspect", "--format", format, &removed.0])
-        .output()
-        .expect("the client runs");
-    assert_eq!(
-        String::from_utf8_lossy(&inspected.stdout).trim(),
-        "65532:65532 [/usr/local/bin/none] [PATH=/usr/local/bin] 1"
-    );
 }

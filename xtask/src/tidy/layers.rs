@@ -16,7 +16,7 @@ struct Layer {
     why: &'static str,
 }
 
-const LAYERS: [Layer; 8] = [
+const LAYERS: [Layer; 9] = [
     Layer {
         manifest: "harness/model/Cargo.toml",
         without: &[&KUBERNETES, &GITHUB, &NETWORK],

@@ -166,7 +166,7 @@ pub static CATALOGUE: &[Scenario] = &[
 
 #[cfg(test)]
 mod tests {
-    use harness::model::{Capability, Check, expectations};
+    use harness::model::{Capability, Check, Claim, expectations};
 
     use super::CATALOGUE;
 
@@ -180,6 +180,21 @@ mod tests {
             page == include_str!("../../docs/catalogue.md"),
             "docs/catalogue.md is not up to date: `cargo xtask list --page > docs/catalogue.md` writes it"
         );
+    }
+
+    #[test]
+    fn who_names_a_check_of_the_shared_arc_gets_no_check_with_its_own() {
+        // The self-proof leaves the latter out of a run in which nothing can be installed.
+        let checks: Vec<Check> = CATALOGUE.iter().map(|scenario| (scenario.check)()).collect();
+        let has_own = |check: &&Check| matches!(check.claims, Claim::OwnArc(_));
+        for shared in checks.iter().filter(|check| !has_own(check)) {
+            let other = checks
+                .iter()
+                .filter(has_own)
+                .find(|own| own.id.contains(&shared.id));
+
+            assert_eq!(other.map(|own| &own.id), None, "named with {}", shared.id);
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(crate) const NOT_YET: Scenario = Scenario {
 pub(crate) const DELETED_REGISTERING: Scenario = Scenario {
     check: || {
         Check {
-        id: "deployment::deleted-registering".into(),
+        id: "deployment::registering".into(),
         claim: "when a RunnerDeployment is deleted while its runner is still registering, ARC keeps hold of the pod until the runner has registered and \
                 left, also if the pod is not ready; then nothing is left of it"
             .into(),
@@ -133,9 +133,11 @@ async fn deleted_registering(context: Context) -> anyhow::Result<()> {
         .hand()
         .fault(FaultRule::standing("POST", RUNNER_REGISTRATION, FaultKind::Hang));
     let mut manifest = context.runner_deployment()?;
+    let spec = &mut manifest["spec"]["template"]["spec"];
     // A container that has ended makes a pod unready.
-    manifest["spec"]["template"]["spec"]["sidecarContainers"] =
-        json!([{ "name": "brief", "image": "busybox", "command": ["true"] }]);
+    spec["sidecarContainers"] = json!([{ "name": "brief", "image": "busybox", "command": ["true"] }]);
+    // Longer than any wait here: a runner that is killed would be gone as well.
+    spec["terminationGracePeriodSeconds"] = json!(fleet::DEADLINE.as_secs() * 4);
     context.apply(&manifest).await?;
     let pod = await_phase(&context, "Running").await?;
     fleet::await_tended(&context).await?;

@@ -85,7 +85,7 @@ defects! {
         "somebody's finalizer holds the RunnerDeployment whose pods wait for a node";
     StuckRegistration: "stuck-registration" turns "replicas::not-yet-registered" red:
         "GHES goes on to let a runner wait that registers";
-    StuckDeleted: "stuck-deleted" turns "deployment::deleted-registering" red:
+    StuckDeleted: "stuck-deleted" turns "deployment::registering" red:
         "GHES goes on to let a runner wait that registers, although its RunnerDeployment is deleted";
     Unreplaced: "unreplaced" turns "ephemeral::crash" red:
         "a RunnerDeployment whose runner is killed has an effectiveTime of long ago";
